@@ -1,0 +1,85 @@
+"""Recap's settings: one frozen `Config`. A flag wins over the environment, the environment over `recap.toml`.
+
+Provider keys are not here: the provider's own variables (`OPENAI_API_KEY`, ...) are read where they are used, and are
+never stored or shown.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rag.errors import ConfigError
+
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PROVIDERS = ("openai", "anthropic", "ollama", "openai-like")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting, with its default. Times in seconds, sizes in tokens unless named otherwise."""
+
+    library: Path = Path(".recap")
+    llm: str = "auto"
+    llm_base_url: str | None = None
+    llm_first_token_s: float = 20.0
+    llm_deadline_s: float = 60.0
+    embed_model: str = PACKAGED_MODEL
+    events_file: Path | None = None
+    chunk_tokens: int = 180
+    top_k: int = 8
+    candidates: int = 50
+    max_question_chars: int = 2000
+    host: str = "127.0.0.1"
+    port: int = 7860
+    auth: str | None = None
+
+    def __post_init__(self) -> None:
+        provider, _, model = self.llm.partition(":")
+        if self.llm not in ("none", "auto") and (provider not in PROVIDERS or not model):
+            known = ", ".join(f"{p}:MODEL" for p in PROVIDERS)
+            raise ConfigError(
+                f"RECAP_LLM={self.llm!r} is not a language model that Recap knows. Use none, auto, {known}."
+            )
+        if not 0 <= self.port <= 65535:
+            raise ConfigError(f"RECAP_PORT={self.port} is not a port. Use a number from 0 to 65535.")
+
+    @classmethod
+    def load(cls, env: Mapping[str, str] | None = None, *, toml: Path | None = None, **flags: Any) -> Config:
+        """Read `recap.toml` (working directory), then `RECAP_*`, then `flags` (None = not given).
+
+        Raises: ConfigError for an unknown key or a value of the wrong type.
+        """
+        env = os.environ if env is None else env
+        path = toml or Path("recap.toml")
+        values: dict[str, Any] = {}
+        if path.is_file():
+            try:
+                values.update(tomllib.loads(path.read_text(encoding="utf-8")))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+                raise ConfigError(f"{path} is not valid TOML: {e}. Correct the file, or move it away.") from e
+        values = {str(k).lower(): v for k, v in values.items()}
+        for f in fields(cls):
+            name = f"RECAP_{f.name.upper()}"
+            if env.get(name, "").strip():
+                values[f.name] = env[name].strip()
+        values.update({k: v for k, v in flags.items() if v is not None})
+        types = {f.name: str(f.type) for f in fields(cls)}
+        if unknown := sorted(set(values) - set(types)):
+            raise ConfigError(
+                f"{path} has settings that Recap does not know: {', '.join(unknown)}. See the README's list."
+            )
+        return cls(**{k: _cast(k, v, types[k]) for k, v in values.items()})
+
+
+def _cast(name: str, value: Any, kind: str) -> Any:
+    base = kind.removesuffix(" | None")
+    want: dict[str, type[Any]] = {"Path": Path, "int": int, "float": float, "str": str}
+    try:
+        return Path(value).expanduser() if base == "Path" else want[base](value)
+    except (TypeError, ValueError) as e:
+        raise ConfigError(f"RECAP_{name.upper()}={value!r} is not a valid {base}.") from e

@@ -1,0 +1,152 @@
+"""Chunks: exact offsets, nothing left out, nothing that the embedder would not read, items and captions whole."""
+
+from __future__ import annotations
+
+from datetime import date
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rag.ingest.chunk import HEADER_TOKENS, chunk, embedder_tokenize, header
+from rag.ingest.clean import clean
+from rag.store.embed import MAX_TOKENS, load_tokenizer
+from rag.types import Article, Chunk, Event
+from tests.conftest import GALLERY, LISTICLE
+
+TOKENIZER = load_tokenizer()
+
+
+def article(text: str, *, title: str = "A Night at the Harbour", event: Event | None = None) -> Article:
+    return Article(id="a1", source="file:///a.txt", title=title, text=text, events=(event,) if event else ())
+
+
+def sound(a: Article, chunks: list[Chunk]) -> None:
+    covered = set()
+    for c in chunks:
+        assert a.text[c.start : c.end] == c.text
+        assert c.text == c.text.strip() != ""
+        assert c.article_id == a.id
+        assert len(TOKENIZER.encode(f"{c.header}\n{c.text}").ids) <= MAX_TOKENS
+        covered |= set(range(c.start, c.end))
+    assert [n for n, letter in enumerate(a.text) if not letter.isspace() and n not in covered] == []
+    assert len({c.id for c in chunks}) == len(chunks)
+    assert [(c.start, c.end) for c in chunks] == sorted((c.start, c.end) for c in chunks)
+
+
+line = st.one_of(
+    st.text(max_size=60),
+    st.sampled_from(["1. Ana sang.", "2. Jo fell off the stage", "Ana and Jo", "Photo: Getty Images", "", "  ", "7."]),
+    st.lists(st.sampled_from("the boat came home. la la Ana 3 — “fish” harbour, X.Y".split()), max_size=90).map(
+        " ".join
+    ),
+    st.builds(
+        lambda c, n: c * n,
+        st.sampled_from(["x", "漢", "😀", "ha ", "1.", "a-", "Mr. ", "\u0301", "?! "]),
+        st.integers(1, 700),
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(line, max_size=25).map("\n".join), st.integers(16, 400), st.text(max_size=400))
+@example("ha " * 900, 180, "T")
+@example("The boat came home. " * 200, 60, "漢" * 300)
+@example("x" * 9000, 180, "x" * 9000)
+def test_offsets_are_exact_nothing_is_left_out_and_all_of_it_is_read(text: str, chunk_tokens: int, title: str) -> None:
+    a = article(clean(text, title=title).text, title=title)
+    sound(a, chunk(a, chunk_tokens=chunk_tokens))
+
+
+def test_chunks_keep_to_the_budget() -> None:
+    text = " ".join(f"Boat number {n} came home to the harbour with fish." for n in range(200))
+    for budget in (40, 90, 180):
+        chunks = chunk(article(text), chunk_tokens=budget)
+        sizes = [len(TOKENIZER.encode(c.text, add_special_tokens=False).ids) for c in chunks]
+        assert max(sizes) <= budget
+        assert sorted(sizes)[1] > budget * 0.5  # all but the last are well filled
+
+
+def test_neighbours_of_a_long_paragraph_share_whole_sentences() -> None:
+    text = " ".join(f"Boat number {n} came home." for n in range(100))
+    chunks = chunk(article(text), chunk_tokens=60)
+    for a, b in pairwise(chunks):
+        shared = text[b.start : a.end]
+        assert shared.startswith("Boat number")
+        assert shared.endswith("home.")
+        assert 0 < len(embedder_tokenize()(shared)) <= 60 // 6
+
+
+def test_numbered_items_stay_whole_with_their_caption_and_credit() -> None:
+    cleaned = clean(LISTICLE)
+    chunks = chunk(article(cleaned.text, title=cleaned.title or ""), chunk_tokens=180)
+    items = [c.text for c in chunks if c.kind == "item"]
+    assert len(items) == 4
+    assert [t[:2] for t in items] == ["1.", "2.", "3.", "4."]
+    assert items[0].endswith(
+        "Ana Lima between her brothers, laughing\nMax Stone / Getty Images for Example".replace("\n", "\n")
+    )
+    assert "Kim hugging Jo's envelope" in items[1]
+    assert "Theo Park / Getty Images" in items[1]
+    assert "Park" not in items[2]
+
+
+def test_an_item_that_is_too_long_is_cut_and_stays_an_item() -> None:
+    text = "1. " + "The boat came home with fish. " * 60 + "\n2. Short.\n3. Shorter."
+    a = article(clean(text, title="Three").text)
+    chunks = chunk(a, chunk_tokens=100)
+    sound(a, chunks)
+    assert {c.kind for c in chunks} == {"item"}
+
+
+def test_captions_go_with_their_credits_a_few_to_a_chunk() -> None:
+    pairs = "\n".join(f"Ana Lima and Guest{n} OduyaPhoto: Getty Images" for n in range(40))
+    a = article(clean(GALLERY + "\n" + pairs).text)
+    captions = [c for c in chunk(a, chunk_tokens=180) if c.kind == "caption"]
+    assert len(captions) > 3
+    for c in captions:
+        lines = c.text.split("\n")
+        assert len(lines) % 2 == 0
+        assert all(x.startswith("Photo: ") for x in lines[1::2])
+        assert not any("Photo" in x for x in lines[::2])
+        assert len(embedder_tokenize()(c.text)) <= 90
+
+
+def test_the_header_is_title_event_and_day() -> None:
+    event = Event(key="e", name="Lantern Music Awards", edition="2024", start=date(2024, 5, 5))
+    a = article("Text.", event=event)
+    assert chunk(a, chunk_tokens=180)[0].header == "A Night at the Harbour | 2024 Lantern Music Awards | 2024-05-05"
+    assert chunk(article("Text."), chunk_tokens=180)[0].header == "A Night at the Harbour"
+
+
+@pytest.mark.parametrize(
+    "title", ["Word " * 200, "漢" * 500, "x" * 5000, "http://a.example/" + "q/" * 400, "", "😀" * 300]
+)
+def test_no_header_is_longer_than_sixty_tokens(title: str) -> None:
+    event = Event(key="e", name="Grand " * 80 + "Festival", edition="2024", start=date(2024, 5, 5))
+    made = header(article("Text.", title=title, event=event), tokenize=embedder_tokenize())
+    assert len(TOKENIZER.encode(made, add_special_tokens=False).ids) <= HEADER_TOKENS
+    assert made.endswith("2024-05-05")
+    assert title[:8].strip() in made
+
+
+def test_ids_come_from_article_header_and_words() -> None:
+    text = "\n\n".join(f"Paragraph {n}. " + "The boat came home with fish. " * 20 for n in range(6))
+    first = chunk(article(text), chunk_tokens=120)
+    assert [c.id for c in first] == [c.id for c in chunk(article(text), chunk_tokens=120)]
+    shifted = chunk(article("Another opening of the very same article.\n\n" + text), chunk_tokens=120)
+    assert {c.id for c in first[1:]} <= {c.id for c in shifted}  # moved, but the same words: the same chunk
+    other = chunk(article(text, title="Another Title"), chunk_tokens=120)
+    assert not {c.id for c in first} & {c.id for c in other}
+
+
+def test_equal_passages_have_ids_of_their_own() -> None:
+    a = article("\n".join(["1. The same words.", "2. Other words.", "3. More.", "1. The same words.", "5. End."]))
+    chunks = chunk(a, chunk_tokens=180)
+    sound(a, chunks)
+
+
+def test_a_text_of_nothing_has_no_chunks() -> None:
+    assert chunk(article(""), chunk_tokens=180) == []
+    assert chunk(article(" \n "), chunk_tokens=180) == []

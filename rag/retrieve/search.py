@@ -1,0 +1,118 @@
+"""Query -> list[Hit]: dense and lexical, fused; the event and edition that the question names as a soft boost.
+
+Soft, with one hard edge: when the question names an edition, no passage of another edition of that event stands above
+one of the right edition. What is never done: leaving articles out because their event was not recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from rag.ingest.dedupe import words as text_words
+from rag.ingest.events import editions_said, load_names
+from rag.retrieve.fuse import rrf
+from rag.retrieve.words import content_words
+from rag.types import Article, Chunk, Hit, Query
+
+if TYPE_CHECKING:
+    from rag.ingest.events import Names
+    from rag.store.library import Library
+
+EVENT_BOOST = 1.6  # the question's event and edition
+YEAR_BOOST = 1.25  # the question's year, where it names no event
+OTHER_EVENT = 0.7  # the question names an event, the article is about another
+SAME_PASSAGE = 0.7  # share of the shorter passage's words that a copy must hold
+
+
+def search(
+    library: Library, query: Query | str, *, top_k: int = 8, event: str | None = None, year: int | None = None
+) -> list[Hit]:
+    """Find the passages for a question, best first, no passage twice.
+
+    `event` (an `Event.key`) and `year` filter hard, as a person who sets them expects.
+    Raises: LibraryError, EmbedError.
+    """
+    if isinstance(query, str):
+        from rag.retrieve.query import understand
+
+        query = understand(query, library=library)
+    within = library.articles_about(event=event, year=year)
+    limit = max(library.config.candidates, top_k)
+    vector = library.embedder.embed([query.text])[0]
+    dense = [i for i, _ in library.index.search(vector, limit=limit, within=within)]
+    lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=within)]
+    fused = rrf([dense, lexical])
+    chunks = library.chunks_by_id(fused)
+    articles = library.articles_by_id(c.article_id for c in chunks.values())
+    names = load_names(library.config.events_file)
+    scored = []
+    for i, c in chunks.items():
+        if c.article_id not in articles:
+            continue
+        factor, wrong_edition = affinity(query, articles[c.article_id], c.text, names=names)
+        scored.append((wrong_edition, -fused[i] * factor, i))
+    scored.sort()
+    ranked = [(chunks[i], articles[chunks[i].article_id], -score) for _, score, i in scored]
+    return _without_copies(ranked, top_k=top_k)
+
+
+def affinity(query: Query, article: Article, passage: str, *, names: Names) -> tuple[float, bool]:
+    """Weigh how well a passage's event fits the question's: `(factor, it is of a wrong edition)`.
+
+    An edition named in the passage itself wins over the article's ("last year's host ..." stays with its article).
+    """
+    if query.event is None:
+        if query.year is None:
+            return 1.0, False
+        years = {e.edition for e in article.events} | {str(article.published.year) if article.published else None}
+        return (YEAR_BOOST, False) if str(query.year) in years else (1.0, False)
+    about = [e for e in article.events if e.key == query.event.key]
+    if not about:
+        return OTHER_EVENT, False
+    wanted = query.event.edition
+    if wanted is None:
+        return EVENT_BOOST, False
+    said = editions_said(passage, query.event.key, names)
+    if said and wanted not in said:
+        return 1.0, True
+    if wanted in said or any(e.edition in (wanted, None) for e in about):
+        return EVENT_BOOST, False
+    return 1.0, True
+
+
+def _without_copies(ranked: Sequence[tuple[Chunk, Article, float]], *, top_k: int) -> list[Hit]:
+    """Keep each passage once: the copy in the longest article of its cluster stands for all, at the best rank."""
+    kept: list[Hit] = []
+    sets: list[frozenset[str]] = []
+    for chunk, article, score in ranked:
+        bag = frozenset(text_words(chunk.text))
+        twin = next((n for n, s in enumerate(sets) if _same(kept[n], s, chunk, article, bag)), None)
+        if twin is None:
+            kept.append(Hit(rank=len(kept) + 1, score=score, chunk=chunk, article=article))
+            sets.append(bag)
+            continue
+        first = kept[twin]
+        others = {*first.copies, first.article.id, article.id}
+        if len(article.text) > len(first.article.text):
+            first = replace(first, chunk=chunk, article=article)
+            sets[twin] = bag
+        kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
+    return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
+
+
+def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
+    if hit.article.id == article.id and hit.chunk.text != chunk.text:
+        return False
+    smaller = min(len(bag), len(other))
+    overlap = len(bag & other)
+    if hit.article.cluster != article.cluster:
+        return smaller > 12 and overlap >= 0.95 * max(len(bag), len(other))
+    return smaller > 0 and overlap >= SAME_PASSAGE * smaller
+
+
+def best_date(article: Article) -> date | None:
+    """The day to show with a passage: when it happened, else when it was published."""
+    return article.date

@@ -1,0 +1,1 @@
+"""From hits to an answer: the reader, the language model, and the check of every sentence."""

@@ -1,0 +1,206 @@
+"""The extractive reader: answers from the words of the coverage with no language model, or says that they do not say.
+
+It picks the sentence, item or caption that says what is asked, reads the bare answer out of it where a rule can (who did
+it, to whom, with whom, which title, when, how many, who said so, who took the picture), and frames it in one dated
+sentence around a verbatim quote. What it does not know: paraphrase beyond a thesaurus, arithmetic, or anything that takes
+two articles to work out. It would rather decline than guess.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from rag.answer.asking import PRIZE, Asked, asks_published, is_event_date, take_apart, type_of
+from rag.answer.frame import frame, refuse
+from rag.answer.match import Matcher, Vocabulary, name_match, thesaurus
+from rag.answer.people import person, photographed_with, photographer
+from rag.answer.span import AWARD, ENOUGH, SURE_NAME, Reading, alone
+from rag.answer.things import (
+    PLACE,
+    REASON,
+    ROLE,
+    by_pattern,
+    byline,
+    confirmation,
+    denial,
+    event_date,
+    moment,
+    number,
+    prizes_of_event,
+    role,
+    speech,
+    thing,
+    venue,
+)
+from rag.answer.units import Unit, units_of
+from rag.ingest.events import editions_said, find_mentions, load_names
+from rag.ingest.names import fold
+from rag.retrieve.words import stem, tokens
+from rag.types import Answer, Hit, Query
+
+if TYPE_CHECKING:
+    from rag.ingest.events import Names
+    from rag.store.library import Library
+
+
+SURE_VERB = 0.7  # what somebody is asked to have done must be said, not only who and when
+
+_NEGATED = re.compile(
+    r"\b(?:never|not once|not|no|without|nobody|n[o']t|(?:did|does|do|was|were|is|has|have|had|wo|ca|could|would)n['’]t)\b",
+    re.I,
+)
+
+_LOST = re.compile(
+    r"\b(?:loss|lost|losing|lose|snub\w*|missed out|missing out|denied|failed|robbed|nominat\w+|up for|in the running)\b",
+    re.I,
+)
+
+
+def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answer:
+    """Answer from the words of the hits, or decline and say what is covered.
+
+    Raises: LibraryError, EmbedError.
+    """
+    names = load_names(library.config.events_file)
+    units = [u for u in units_of(hits) if _eligible(query, u, names)]
+    reading = None
+    if units:
+        vocabulary = Vocabulary.of(units)
+        asked = take_apart(query, vocabulary=vocabulary, names=names)
+        matcher = Matcher(vocabulary, embedder=library.embedder)
+        matcher.prepare(asked.terms)
+        reading = _read(query, asked, units, matcher, names)
+    if reading is None:
+        return Answer(
+            question=query.asked, standalone_question=query.text, text=refuse(query, hits, library=library), abstained=True,
+            engine="reader", sources=tuple(hits),
+        )  # fmt: skip
+    return frame(query, reading, hits)
+
+
+def _eligible(query: Query, unit: Unit, names: Names) -> bool:
+    """Only coverage of the event and edition asked for may answer; a sentence that names another edition is of that one."""
+    article = unit.article
+    if query.event is None:
+        if query.year is None:
+            return True
+        years = {e.edition for e in article.events} | {str(d.year) for d in (article.published, article.date) if d}
+        return str(query.year) in years or str(query.year) in unit.text
+    wanted = query.event.edition
+    said = editions_said(unit.text, query.event.key, names)
+    if said:
+        return wanted is None or wanted in said
+    about = [e for e in article.events if e.key == query.event.key]
+    if about:
+        return wanted is None or any(e.edition == wanted for e in about)
+    named = any(m.key == query.event.key for m in find_mentions(unit.scope, names))
+    return named and wanted is None
+
+
+def _read(query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, names: Names) -> Reading | None:
+    if _CHAT.fullmatch(fold(asked.text)):
+        return None  # "thanks!" asks nothing
+    if asked.kind == "written" or (asked.kind == "when" and asks_published(asked)):
+        return byline(asked, units, query)
+    if is_event_date(asked):
+        return event_date(units)
+    if not asked.hard and asked.kind != "with":
+        if asked.kind == "where":
+            return venue(asked, units)
+        listed = type_of(asked.noun) == "award" and (asked.noun or "").endswith("s")
+        return prizes_of_event(units) if listed else None
+    scored = _score(asked, units, matcher)
+    if (
+        about := re.fullmatch(
+            r"(?:who|what)(?:'s|s| is| was| are| were)\s+(.+?)(?:'s? (?:role|job|profession|occupation))?\s*\??",
+            fold(asked.text),
+        )
+    ) and (
+        len(asked.names) == 1
+        and all(t.is_name or t.words[0] in ROLE for t in asked.terms)
+        and about
+        and asked.preposition is None
+        and not AWARD.search(asked.text)
+        and not PRIZE.search(asked.text)
+        and not set(asked.names[0].words) & {"best", "year", "award"}
+    ):
+        return role(asked, units)
+    by_kind: dict[str, Callable[[], Reading | None]] = {
+        "with": lambda: photographed_with(asked, units, matcher) or person(asked, scored),
+        "credit": lambda: photographer(asked, units, matcher),
+        "who": lambda: person(asked, scored),
+        "say": lambda: speech(asked, scored),
+        "when": lambda: moment(asked, scored),
+        "where": lambda: by_pattern(asked, scored, PLACE),
+        "why": lambda: by_pattern(asked, scored, REASON),
+        "how_many": lambda: number(asked, scored),
+        "yes_no": lambda: confirmation(asked, scored) or denial(asked, _score(asked, units, matcher, denied=True)),
+    }
+    return by_kind.get(asked.kind, lambda: thing(asked, scored))()
+
+
+def _score(asked: Asked, units: Sequence[Unit], matcher: Matcher, *, denied: bool = False) -> list[tuple[float, Unit]]:
+    """Units that say enough of the question, best first; those that deny it are left out, or alone are kept."""
+    out: list[tuple[float, Unit]] = []
+    for u in units:
+        if u.kind == "byline" or (u.kind == "title" and asked.kind in ("who", "with", "where", "why")):
+            continue
+        if any(name_match(t, u) < SURE_NAME for t in asked.names):
+            continue
+        covered, _ = matcher.coverage(asked.terms, u)
+        if asked.verb and matcher.term(asked.verb, u) < SURE_VERB:
+            continue
+        if asked.kind in ("what", "say") and asked.preposition == "about" and not re.search(r"\babout\b", u.text):
+            continue
+        denies = not asked.negative and not _ASKS_SPEECH.search(asked.text) and _denied(asked, u)
+        if covered < ENOUGH or denies != denied:
+            continue
+        own, _ = matcher.coverage(asked.hard, alone(u))
+        bonus = 0.25 * own - 0.002 * min(u.rank, 40) - (0.05 if u.kind == "title" else 0.0)
+        out.append((covered + bonus, u))
+    return sorted(out, key=lambda s: (-s[0], s[1].article.id, s[1].start))
+
+
+_CHAT = re.compile(
+    r"\W*(?:(?:ok|okay|thanks|thank you|thx|hello|hi|hey|great|cool|nice|bye|good (?:morning|evening))\W*)+(?:at the .*)?"
+)
+_ASKS_SPEECH = re.compile(r"\b(?:say|said|says|joked?|quote|words|told|called|stated)\b", re.I)
+
+
+def _denied(asked: Asked, u: Unit) -> bool:
+    """The unit says that it did NOT happen: everywhere a term stands, a negation, a loss or a nomination governs it."""
+    table = thesaurus()
+    stems = [(m.start(), stem(ws[0])) for m in re.finditer(r"[^\W_][\w’']*", u.text) if (ws := tokens(m.group()))]
+    asks_loss = any(w in _LOSING for t in asked.hard for w in t.words)
+    lost = [] if asks_loss else [m.start() for m in _LOST.finditer(u.text)]
+    negated = [m.start() for m in _NEGATED.finditer(u.text)]
+    if not lost and not negated:
+        return False
+    for t in asked.hard:
+        wanted = {stem(w) for w in t.words}
+        at = [p for p, s in stems if s in wanted]
+        if t.is_name and len(t.words) > 1:  # "Album of the Year" stands where all of it stands
+            whole = r"\W+".join(re.escape(w) for w in t.words)
+            at = [m.start() for m in re.finditer(whole, fold(u.text))] or at
+        if not at and not t.is_name:
+            at = [p for p, s in stems if any(s in table.get(w, ()) for w in wanted)]
+        if at and all(_governed(u.text, p, negated, lost) for p in at):
+            return True
+    return False
+
+
+_LOSING = frozenset(
+    "lose lost loss losing miss missed nominate nominated nominees nominee nominations contender contenders up".split()
+)
+
+_APART = re.compile(r"[;:.]|[,.!?][\"”]|,\s+(?:and|but|while|though|as|who)\s+[a-z]|\bbut\b")
+
+
+def _governed(text: str, at: int, negated: Sequence[int], lost: Sequence[int]) -> bool:
+    before = any(0 <= at - n <= 60 and not _APART.search(text[n:at]) for n in negated)
+    return before or any(abs(at - n) <= 90 and not _APART.search(text[min(at, n) : max(at, n)]) for n in lost)
+
+
+__all__ = ["read_answer", "refuse"]

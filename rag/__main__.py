@@ -1,0 +1,693 @@
+"""The command line: `recap` (= `python -m rag`). Thin: it reads words, calls the engine, and writes text or JSON.
+
+Exit status: 0 done; 1 something was rejected, not found or found wrong, or a line of a batch was bad; 2 it could not be
+done (one sentence on stderr says why); 130 stopped by Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rag.errors import ConfigError, EmbedError, LibraryError, RecapError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from rag.config import Config
+    from rag.ingest.pipeline import IngestReport, Progress
+    from rag.store.library import Library
+    from rag.types import Answer, Article, Hit, Turn
+
+STOPPED = 130  # 128 + SIGINT, as shells have it
+Json = dict[str, Any]
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a letter is no reason to fail
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+        return status
+    except RecapError as e:
+        _complain(str(e))
+        return 2
+    except KeyboardInterrupt:
+        _complain("Stopped.")
+        return STOPPED
+    except BrokenPipeError:  # who was reading has gone, and wants no more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as e:
+        if os.environ.get("RECAP_DEBUG"):
+            raise
+        _complain(_unexpected(e))
+        return 2
+
+
+def _run(words: list[str]) -> int:
+    if (rest := _eval_words(words)) is not None:
+        from eval.__main__ import main
+
+        return main(rest)
+    args = _parser().parse_args(words)
+    command: Callable[[argparse.Namespace], int] = args.run
+    return command(args)
+
+
+def _eval_words(words: Sequence[str]) -> list[str] | None:
+    """Return what `recap [--library DIR] eval ...` hands on to `python -m eval`, None for any other command."""
+    before: list[str] = []
+    at = 0
+    while at < len(words) and words[at].startswith("--library"):
+        n = 1 if "=" in words[at] else 2
+        before += words[at : at + n]
+        at += n
+    if at >= len(words) or words[at] != "eval":
+        return None
+    rest = list(words[at + 1 :])
+    return rest if rest[:1] == ["compare"] else rest[:1] + before + rest[1:] if rest[:1] == ["check"] else before + rest
+
+
+def _parser() -> argparse.ArgumentParser:
+    everywhere = argparse.ArgumentParser(add_help=False)
+    everywhere.add_argument(
+        "--library",
+        metavar="DIR",
+        default=argparse.SUPPRESS,  # else a subcommand's default would hide what stands before it
+        help="the library (default: $RECAP_LIBRARY, else ./.recap)",
+    )
+    parser = argparse.ArgumentParser(
+        "recap",
+        description="Ask about events; get a dated answer with the exact passage that says so.",
+        parents=[everywhere],
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, does: Callable[[argparse.Namespace], int] | None, help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=help[0].upper() + help[1:] + ".", parents=[everywhere])
+        made.set_defaults(run=does)
+        return made
+
+    p = command(
+        "ingest", _ingest, "read articles into the library: files, folders, globs, web pages, feeds, .jsonl[.gz]"
+    )
+    p.add_argument("locations", nargs="+", metavar="PATH_OR_URL")
+    p.add_argument("--if-empty", action="store_true", help="only when the library holds no article yet")
+    _json_flag(p)
+
+    p = command("ask", _ask, "answer a question from the coverage, with the passages that say so")
+    _question_flags(p)
+    p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
+
+    p = command("search", _search, "find the passages for a question, best first")
+    _question_flags(p)
+    p.add_argument("--top-k", type=_positive, metavar="N", help="how many passages (default: 8)")
+
+    p = command("articles", _articles, "list the articles in the library")
+    _json_flag(p)
+
+    p = command("remove", _remove, "take articles out of the library")
+    p.add_argument("articles", nargs="+", metavar="ID_OR_URL")
+    _json_flag(p)
+
+    p = command("chat", _chat, "open the chat in a browser")
+    p.add_argument("--host", help="address to listen on (default 127.0.0.1; any other needs RECAP_AUTH)")
+    p.add_argument("--port", type=int, help="port to listen on (default 7860; 0 takes a free one)")
+    p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
+    p.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+
+    command("eval", None, "put known facts to the library and judge the answers (see `recap eval --help`)")
+
+    p = command("doctor", _doctor, "look at models, library, index and language model; say what is wrong")
+    p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
+    _json_flag(p)
+
+    command("rebuild", _rebuild, "make the vector index and the full-text index again from the library")
+    return parser
+
+
+def _json_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="write JSON")
+
+
+def _question_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("question", nargs="*", metavar="QUESTION")
+    parser.add_argument("--batch", metavar="FILE", help="JSONL in, JSONL out, in order; - reads standard input")
+    parser.add_argument("--as-of", metavar="DATE", help="the day the question is asked, as 2024-09-12 (default: today)")
+    _json_flag(parser)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
+def _config(args: argparse.Namespace) -> Config:
+    from rag.config import Config
+
+    given = {k: getattr(args, k, None) for k in ("library", "llm", "host", "port", "top_k")}
+    return Config.load(**given)
+
+
+@contextlib.contextmanager
+def _library(args: argparse.Namespace, *, write: bool = False, create: bool = False) -> Iterator[Library]:
+    from rag.store.library import Library
+
+    with Library.open(_config(args), write=write, create=create) as library:
+        yield library
+
+
+# --- articles ---------------------------------------------------------------------------------------------------------
+
+
+def _ingest(args: argparse.Namespace) -> int:
+    from rag.ingest.pipeline import ingest
+
+    if args.if_empty and _holds_articles(args):
+        return 0
+    with _library(args, write=True, create=True) as library:
+        with _progress() as progress:
+            report = ingest(library, args.locations, progress=progress)
+        total = library.counts()["articles"]
+    if args.json:
+        _say_json(_report_json(report, library=str(library.path), total=total))
+    else:
+        _say_report(report, total=total)
+    return 1 if report.rejected else 0
+
+
+def _holds_articles(args: argparse.Namespace) -> bool:
+    from rag.errors import LibraryMissing
+
+    try:
+        with _library(args) as library:
+            return library.counts()["articles"] > 0
+    except LibraryMissing:
+        return False
+
+
+def _report_json(report: IngestReport, *, library: str, total: int) -> Json:
+    return {
+        "library": library,
+        "articles": total,
+        "added": list(report.added),
+        "updated": list(report.updated),
+        "unchanged": list(report.unchanged),
+        "merged": [{"source": source, "copy_of": first} for source, first in report.merged],
+        "rejected": [{"source": r.source, "reason": r.reason} for r in report.rejected],
+        "chunks_embedded": report.chunks_embedded,
+        "notes": list(report.notes),
+    }
+
+
+def _say_report(report: IngestReport, *, total: int) -> None:
+    for sign, sources in (("+", report.added), ("~", report.updated)):
+        for source in sources:
+            _say(f"{sign} {_shown(source)}")
+    for source, first in report.merged:
+        _say(f"= {_shown(source)} is a copy of {_shown(first)}")
+    for r in report.rejected:
+        _say(f"! {r.reason}")
+    counts = {
+        "added": len(report.added),
+        "updated": len(report.updated),
+        "unchanged": len(report.unchanged),
+        "merged as a copy": len(report.merged),
+        "rejected": len(report.rejected),
+    }
+    said = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n) or "nothing to do"
+    _say(f"{said[0].upper()}{said[1:]}. The library holds {total:,} article{'' if total == 1 else 's'}.")
+    for note in report.notes:
+        _say(_small(note))
+
+
+def _shown(source: str) -> str:
+    """A source as a person knows it: a path, relative where it can be, or a web address."""
+    from urllib.parse import unquote
+
+    if not source.startswith("file://"):
+        return source
+    path = unquote(source.removeprefix("file://"))
+    near = os.path.relpath(path)
+    return path if near.startswith("..") else near
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """Show what is being read, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("Reading"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,} articles"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[name]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None, name="")
+
+        def tell(source: str, done: int) -> None:
+            bar.update(task, completed=done, name=escape(_visible(_shown(source))[-60:]))
+
+        yield tell
+
+
+def _articles(args: argparse.Namespace) -> int:
+    with _library(args) as library:
+        articles = library.articles()
+        if args.json:
+            _say_json({"library": str(library.path), "articles": [_article_json(a) for a in articles]})
+            return 0
+        if not articles:
+            _say("The library holds no articles. Add some with `recap ingest PATH_OR_URL`.")
+    for a in articles:
+        _say(f"{a.id}  {a.published or '----------'}  {a.title}")
+        more = [a.outlet or "", a.event.short_label if a.event else "", _shown(a.url or a.source)]
+        _say(_small(" " * 30 + " · ".join(m for m in more if m)))
+    return 0
+
+
+def _article_json(a: Article) -> Json:
+    return {
+        "id": a.id,
+        "url": a.url or a.source,
+        "source": a.source,
+        "title": a.title,
+        "authors": list(a.authors),
+        "outlet": a.outlet,
+        "published": _iso(a.published),
+        "published_lent": a.published_lent,
+        "event": a.event.label if a.event else None,
+        "event_date": _iso(a.event.start) if a.event else None,
+        "events": [{"key": e.key, "label": e.label, "date": _iso(e.start)} for e in a.events],
+        "cluster": a.cluster,
+        "characters": len(a.text),
+    }
+
+
+def _remove(args: argparse.Namespace) -> int:
+    from rag.ingest.pipeline import remove
+
+    unknown: list[str] = []
+    gone: list[Article] = []
+    with _library(args, write=True) as library:
+        for name in args.articles:
+            found = list(library.articles_by_id(library.find(name)).values())
+            if not found:
+                unknown.append(name)
+            elif len(found) > 1:
+                ids = ", ".join(f"{a.id} ({_shown(a.source)})" for a in found)
+                raise RecapError(f"{name} names {len(found)} articles: {ids}. Nothing was removed; give an id.")
+            gone += found
+        remove(library, [a.id for a in gone])
+        total = library.counts()["articles"]
+    if args.json:
+        _say_json({"removed": [_article_json(a) for a in gone], "unknown": unknown, "articles": total})
+    else:
+        for a in gone:
+            _say(f"- {a.title} ({_shown(a.source)})")
+        _say(f"{len(gone)} removed. The library holds {total:,} article{'' if total == 1 else 's'}.")
+    for name in unknown:
+        _complain(f"There is no article {name} in the library. `recap articles` lists them.")
+    return 1 if unknown else 0
+
+
+# --- questions --------------------------------------------------------------------------------------------------------
+
+
+def _ask(args: argparse.Namespace) -> int:
+    from rag.answer.chain import ask
+
+    def answer(library: Library, asked: Asked) -> Json:
+        found = ask(library, asked.question, history=asked.history, as_of=asked.as_of)
+        return answer_json(found, library=library, id=asked.id)
+
+    if args.batch is not None:
+        return _batch(args, answer)
+    question, as_of = _question(args), _day(args.as_of)
+    with _library(args) as library:
+        found = ask(library, question, as_of=as_of)
+        if args.json:
+            _say_json(answer_json(found, library=library))
+        else:
+            _say_answer(found)
+    return 0
+
+
+def _search(args: argparse.Namespace) -> int:
+    from rag.retrieve.query import understand
+    from rag.retrieve.search import search
+
+    def find(library: Library, asked: Asked) -> list[Hit]:
+        query = understand(asked.question, library=library, history=asked.history, as_of=asked.as_of)
+        return search(library, query, top_k=library.config.top_k)
+
+    def hits(library: Library, asked: Asked) -> Json:
+        return hits_json(asked.question, find(library, asked), id=asked.id)
+
+    if args.batch is not None:
+        return _batch(args, hits)
+    asked = Asked(_question(args), as_of=_day(args.as_of))
+    with _library(args) as library:
+        asked.check(library)
+        found = find(library, asked)
+    if args.json:
+        _say_json(hits_json(asked.question, found))
+        return 0
+    for hit in found:
+        a = hit.article
+        about = [a.title, a.outlet or "", _iso(a.published) or "", a.event.short_label if a.event else ""]
+        _say(f"{hit.rank}. {' · '.join(x for x in about if x)}")
+        _say(_indented(hit.chunk.text))
+        _say(_small(f"   {_shown(a.url or a.source)}\n"))
+    if not found:
+        _say("Nothing was found.")
+    return 0
+
+
+class Asked:
+    """A question with what belongs to it, as a line of a batch or the command line gives it."""
+
+    def __init__(
+        self, question: str, *, id: Any = None, history: Sequence[Turn] = (), as_of: date | None = None
+    ) -> None:
+        self.question, self.id, self.history, self.as_of = " ".join(question.split()), id, history, as_of
+
+    def check(self, library: Library) -> None:
+        """Raises: RecapError when the question is empty or too long."""
+        limit = library.config.max_question_chars
+        if not self.question:
+            raise RecapError("The question is empty. Type a question about the coverage.")
+        if len(self.question) > limit:
+            raise RecapError(f"The question has {len(self.question)} characters; at most {limit} are read. Shorten it.")
+
+
+def _question(args: argparse.Namespace) -> str:
+    question = " ".join(args.question)
+    if not question.strip():
+        raise RecapError("There is no question. Give one in quotes, or a file of them with --batch.")
+    return question
+
+
+def _batch(args: argparse.Namespace, answer: Callable[[Library, Asked], Json]) -> int:
+    """Answer line by line, in order. A bad line costs only itself; a library that fails ends it.
+
+    Raises: RecapError.
+    """
+    if args.question:
+        raise RecapError("Give a question or --batch, not both.")
+    default = _day(args.as_of)
+    status = 0
+    with _opened(args.batch) as lines, _library(args) as library:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip(b"\xef\xbb\xbf \t\r\n"):
+                continue
+            row: Json = {}
+            try:
+                row = _row(line, number)
+                asked = _asked(row, number, as_of=default)
+                asked.check(library)
+                _say_json(answer(library, asked))
+            except (LibraryError, EmbedError):
+                raise  # every question after it would fail alike
+            except RecapError as e:
+                status = 1
+                _say_json({"id": row.get("id"), "error": str(e)})
+            except (BrokenPipeError, KeyboardInterrupt):
+                raise
+            except Exception as e:
+                if os.environ.get("RECAP_DEBUG"):
+                    raise
+                status = 1
+                _say_json({"id": row.get("id"), "error": _unexpected(e)})
+    return status
+
+
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[Iterable[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            lines = stack.enter_context(open(file, "rb"))
+        except OSError as e:
+            raise RecapError(f"The batch file {file} cannot be opened: {(e.strerror or str(e)).lower()}.") from e
+        yield lines
+
+
+def _row(line: bytes, number: int) -> Json:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as e:
+        raise RecapError(f"Line {number} is not JSON.") from e
+    if not isinstance(row, dict):
+        raise RecapError(f"Line {number} is not a JSON object with a question.")
+    return row
+
+
+def _asked(row: Json, number: int, *, as_of: date | None) -> Asked:
+    from rag.types import Turn
+
+    question, history, day = row.get("question"), row.get("history") or [], row.get("as_of")
+    if not isinstance(question, str) or not question.strip():
+        raise RecapError(f"Line {number} has no question.")
+    if not isinstance(history, list) or not all(
+        isinstance(t, dict) and t.get("role") in ("user", "assistant") and isinstance(t.get("content"), str)
+        for t in history
+    ):
+        raise RecapError(
+            f'The history of line {number} is not a list of {{"role": "user" or "assistant", "content": "..."}}.'
+        )
+    if day is not None and not isinstance(day, str):
+        raise RecapError(f"The as_of of line {number} is not a date. Write it as 2024-09-12.")
+    turns = [Turn(t["role"], t["content"]) for t in history]
+    return Asked(question, id=row.get("id"), history=turns, as_of=_day(day) or as_of)
+
+
+def _day(text: str | None) -> date | None:
+    """Read a date. Raises: ConfigError."""
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as e:
+        raise ConfigError(f"{text!r} is not a date. Write it as 2024-09-12.") from e
+
+
+# --- what goes out ----------------------------------------------------------------------------------------------------
+
+
+def answer_json(answer: Answer, *, library: Library, id: Any = None) -> Json:
+    """An answer as `recap ask --json` writes it."""
+    sources = library.articles_by_id(c.article_id for c in answer.citations if not c.url)
+    return {
+        "id": id,
+        "question": answer.question,
+        "standalone_question": answer.standalone_question,
+        "answer": answer.text,
+        "answer_short": answer.short,
+        "abstained": answer.abstained,
+        "engine": answer.engine,
+        "citations": [
+            {
+                "marker": c.marker,
+                "article_id": c.article_id,
+                "chunk_id": c.chunk_id,
+                "title": c.title,
+                "url": c.url or (sources[c.article_id].source if c.article_id in sources else None),
+                "published": _iso(c.published),
+                "quote": c.quote,
+                "start": c.start,
+                "end": c.end,
+                "verdict": c.verdict,
+                "outlet": c.outlet,
+                "event": c.event.label if c.event else None,
+                "event_date": _iso(c.event.start) if c.event else None,
+                "sentence": c.sentence,
+                "copies": list(c.copies),
+            }
+            for c in answer.citations
+        ],
+        "notes": list(answer.notes),
+        "truncated": answer.truncated,
+        "timings_ms": answer.timings_ms,
+    }
+
+
+def hits_json(question: str, hits: Sequence[Hit], *, id: Any = None) -> Json:
+    """Hits as `recap search --json` writes them."""
+    return {
+        "id": id,
+        "question": question,
+        "hits": [
+            {
+                "rank": h.rank,
+                "score": round(h.score, 6),
+                "article_id": h.article.id,
+                "chunk_id": h.chunk.id,
+                "url": h.article.url or h.article.source,
+                "title": h.article.title,
+                "published": _iso(h.article.published),
+                "text": h.chunk.text,
+                "start": h.chunk.start,
+                "end": h.chunk.end,
+                "outlet": h.article.outlet,
+                "event": h.article.event.label if h.article.event else None,
+                "event_date": _iso(h.article.event.start) if h.article.event else None,
+                "kind": h.chunk.kind,
+                "copies": list(h.copies),
+            }
+            for h in hits
+        ],
+    }
+
+
+def _say_answer(answer: Answer) -> None:
+    if answer.standalone_question.casefold() != answer.question.casefold():
+        _say(_small(f"Understood as: {answer.standalone_question}"))
+    _say(_wrapped(answer.text))
+    for c in answer.citations:
+        event = c.event.short_label if c.event else ""
+        when = f"happened {c.event.start.isoformat()}" if c.event and c.event.start else ""
+        published = f"published {c.published.isoformat()}" if c.published else "date of publication unknown"
+        about = [c.title, c.outlet or "", ", ".join(x for x in (event, when) if x), published]
+        mark = "" if c.verdict == "supported" else f" ({c.verdict})"
+        _say(f"\n[{c.marker}] {' · '.join(x for x in about if x)}{mark}")
+        _say(_indented(f"“{c.quote}”"))
+    notes = [*answer.notes, *(["The answer was cut off."] if answer.truncated else [])]
+    total = answer.timings_ms.get("total")
+    took = f", {total / 1000:.1f} s" if total else ""
+    _say("")
+    for note in [*notes, f"Engine: {answer.engine}{took}"]:
+        _say(_small(_wrapped(note)))
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    import shutil
+    import textwrap
+
+    width = min(100, shutil.get_terminal_size((100, 24)).columns)
+    options: Any = {"initial_indent": indent, "subsequent_indent": indent, "break_on_hyphens": False}
+    return "\n".join(
+        textwrap.fill(line, width, break_long_words=False, **options) if line.strip() else ""
+        for line in text.split("\n")
+    )
+
+
+def _indented(text: str) -> str:
+    return _wrapped(text, "    ")
+
+
+def _small(text: str) -> str:
+    """Dim, where there is a terminal that can; marked so that `_visible` lets it through."""
+    dim = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return f"\0dim{text}\0plain" if dim else text
+
+
+def _say(text: str) -> None:
+    shown = "".join(
+        _visible(part) if i % 2 == 0 else f"\033[2m{_visible(part)}\033[0m"
+        for i, part in enumerate(text.replace("\0plain", "\0dim").split("\0dim"))
+    )
+    print(shown, flush=True)
+
+
+def _say_json(value: Json) -> None:
+    # Line separators stand inside strings only; escaped, a reader that splits at them still finds one object a line.
+    text = json.dumps(value, ensure_ascii=False)
+    for c in "\x85\u2028\u2029":
+        text = text.replace(c, f"\\u{ord(c):04x}")
+    data = text.encode("utf-8", "backslashreplace") + b"\n"  # a lone surrogate becomes its JSON escape
+    sys.stdout.flush()
+    if hasattr(sys.stdout, "buffer"):
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        sys.stdout.write(data.decode())
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        print(_visible(text), file=sys.stderr, flush=True)
+
+
+def _visible(text: str) -> str:
+    """Take out what would steer a terminal: an article or a file name may hold escape codes."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+def _unexpected(e: Exception) -> str:
+    said = " ".join(str(e).split())[:200]
+    return (
+        f"Something went wrong that Recap did not expect ({type(e).__name__}{': ' + said if said else ''}). "
+        "`recap doctor` may know why; RECAP_DEBUG=1 shows where."
+    )
+
+
+def _iso(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def _chat(args: argparse.Namespace) -> int:
+    import logging
+
+    from ui.app import serve
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    serve(_config(args), browser=False if args.no_browser else None)
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from rag.doctor import examine
+
+    findings = []
+    for f in examine(_config(args)):
+        findings.append(f)
+        if not args.json:
+            _say(f"{'ok   ' if f.ok else 'WRONG'}  {f.name:9} {f.text}")
+    wrong = sum(not f.ok for f in findings)
+    if args.json:
+        checks = [{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]
+        _say_json({"ok": not wrong, "findings": checks})
+    else:
+        _say("\nAll is well." if not wrong else f"\n{wrong} thing{' is' if wrong == 1 else 's are'} wrong.")
+    return 1 if wrong else 0
+
+
+def _rebuild(args: argparse.Namespace) -> int:
+    from rag.doctor import rebuild
+
+    with _library(args, write=True) as library:
+        n = rebuild(library)
+    _say(f"The indexes were made again from {n:,} chunk{'' if n == 1 else 's'} of the library.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

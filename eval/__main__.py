@@ -1,0 +1,235 @@
+"""`recap eval` (= `python -m eval`): run facts, check facts, compare runs. Thin.
+
+Exit status: 0 pass; 1 a pinned fact is wrong, or flipped to wrong (`compare`), or a fact is bad (`check`); 2 could not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.errors import RecapError
+
+if TYPE_CHECKING:
+    from rag.config import Config
+    from rag.store.library import Library
+
+_ARTICLES = (".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".jsonl", ".jsonl.gz")
+_NO_ARTICLES = ("readme", "license", "licence", "notice", "changelog", "contributing")
+
+_EPILOG = """also:
+  recap eval check FACTS... [--library DIR]   find bad evidence, doubles, missing answers and twins
+  recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
+
+exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = words[0] if words and words[0] in ("check", "compare") else "run"
+    parser = _parser(command)
+    try:
+        args = parser.parse_args(words if command == "run" else words[1:])
+    except SystemExit as e:  # argparse has said what is wrong
+        return e.code if isinstance(e.code, int) else 2
+    try:
+        return {"run": _run, "check": _check, "compare": _compare}[command](args)
+    except RecapError as e:
+        print(_visible(str(e)), file=sys.stderr)
+        return 2
+    except OSError as e:
+        print(_visible(f"Could not run: {e}. Free some space, or choose another folder with --out."), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 2
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
+    if command == "compare":
+        parser = argparse.ArgumentParser("recap eval compare", description="Compare run B with run A, fact by fact.")
+        parser.add_argument("a", metavar="A", help="folder of a run, or its run.jsonl")
+        parser.add_argument("b", metavar="B")
+        return parser
+    parser = argparse.ArgumentParser(
+        f"recap eval{' check' if command == 'check' else ''}",
+        description="Compare facts with the articles."
+        if command == "check"
+        else "Put known facts to Recap and judge it.",
+        epilog=_EPILOG if command == "run" else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("facts", nargs="+", metavar="FACTS", help="fact files, .jsonl or .yaml")
+    library = "the library to ask (default: the articles beside the facts, else $RECAP_LIBRARY, else ./.recap)"
+    parser.add_argument("--library", type=Path, metavar="DIR", help=library)
+    if command == "run":
+        parser.add_argument("--out", type=Path, metavar="DIR", help="where the reports go (default: runs/DATE-TIME)")
+        parser.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL")
+        parser.add_argument(
+            "--split", metavar="NAME", help="only the facts of this split (tune on dev, report on test)"
+        )
+        parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N facts")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from eval.facts import load_facts
+    from eval.report import markdown
+    from eval.run import evaluate
+
+    facts = load_facts(args.facts)
+    splits = sorted({f.split for f in facts})
+    if args.split and args.split not in splits:
+        raise RecapError(f"No fact has the split {args.split!r}. Use one of {', '.join(splits)}.")
+    facts = [f for f in facts if args.split in (None, f.split)][: args.limit]
+    out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
+    with _library(args, args.llm) as library, _progress("Asking", len(facts)) as tell:
+        run = evaluate(library, facts, out=out, progress=lambda done, _: tell(done))
+    summary = run.summary()
+    _show(markdown(run.results, summary))
+    _say(f"Reports: {out}/report.html, report.md, summary.json, run.jsonl, junit.xml")
+    return 1 if summary["pinned_wrong"] else 0
+
+
+def _check(args: argparse.Namespace) -> int:
+    from eval.facts import check_facts, read_facts
+
+    facts, problems = read_facts(args.facts)
+    if facts:
+        with _library(args, None) as library:
+            problems += check_facts(facts, library.articles(), chunks=library.chunks)
+    for problem in problems:
+        _say(str(problem))
+    n = len(problems)
+    _say(f"{len(facts)} facts, {n} problem{'' if n == 1 else 's'}.")
+    return 1 if problems else 0
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from eval.compare import compare, markdown
+    from eval.report import load
+
+    comparison = compare(load(args.a).results, load(args.b).results)
+    _show(markdown(comparison))
+    return 1 if comparison.pinned_lost else 0
+
+
+@contextlib.contextmanager
+def _library(args: argparse.Namespace, llm: str | None) -> Iterator[Library]:
+    """The library to ask: the one that is named, else one made for the moment of the articles beside the facts."""
+    from rag.config import Config
+    from rag.store.library import Library
+
+    articles = [] if args.library else articles_beside(args.facts)
+    if not articles:
+        with Library.open(Config.load(library=args.library, llm=llm)) as library:
+            yield library
+        return
+    with tempfile.TemporaryDirectory(prefix="recap-eval-", ignore_cleanup_errors=True) as folder:
+        config = Config.load(library=Path(folder) / "library", llm=llm)
+        _fill(config, articles)
+        with Library.open(config) as library:
+            yield library
+
+
+def _fill(config: Config, articles: Sequence[Path]) -> None:
+    from rag.ingest.pipeline import ingest
+    from rag.store.library import Library
+
+    with Library.open(config, write=True, create=True) as library:
+        report = ingest(library, [str(a) for a in articles])
+        for r in report.rejected:
+            print(_visible(f"Left out: {r.reason}"), file=sys.stderr)
+        if not library.articles():
+            raise RecapError("None of the articles beside the facts can be read. Name a library with --library.")
+
+
+def articles_beside(facts: Sequence[str | Path]) -> list[Path]:
+    """The article files in the folders of the fact files; fact files, READMEs and licences are none."""
+    own = {Path(f).resolve() for f in facts}
+    folders = dict.fromkeys(f.parent for f in own)
+    found = []
+    for folder in folders:
+        for file in sorted(folder.glob("*")):
+            name = file.name.lower()
+            if (
+                not name.endswith(_ARTICLES)
+                or name.startswith((".", *_NO_ARTICLES))
+                or file in own
+                or not file.is_file()
+            ):
+                continue
+            if name.endswith(".jsonl") and _holds_facts(file):
+                continue
+            found.append(file)
+    return found
+
+
+def _holds_facts(file: Path) -> bool:
+    import json
+
+    try:
+        with file.open(encoding="utf-8-sig") as f:
+            row = json.loads(next((line for line in f if line.strip()), "null"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(row, dict) and "question" in row and "text" not in row
+
+
+@contextlib.contextmanager
+def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _show(text: str) -> None:
+    """Print Markdown: laid out on a terminal, as it is elsewhere."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(_visible(text)))
+    else:
+        _say(text)
+
+
+def _say(text: str) -> None:
+    """Print; who reads may go away (`| head`), the exit status still counts."""
+    try:
+        print(_visible(text), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _visible(text: str) -> str:
+    """Take out what would steer a terminal: an article or a fact file may hold escape codes."""
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Compare two runs fact by fact: what flipped, by how much the figures moved, and whether that can be told from chance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from eval import metrics
+from eval.facts import TYPES
+from eval.metrics import Interval
+from eval.report import NAMES, gold_of, table
+from eval.run import MEANS, Result
+from rag.errors import RecapError
+
+SURE = 0.05
+_LISTED = 100  # flips listed each way
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Run B against run A, over the facts that both hold.
+
+    `lost`: (A's result, B's result) of facts right in A and wrong in B; `won` the other way. `right` has the change of
+    the share that is right, over all and by type; `means` that of every other figure. `only_a`, `only_b`: ids that the
+    other run lacks; `changed`: ids whose question or gold differ, which are not compared.
+    """
+
+    n: int
+    lost: tuple[tuple[Result, Result], ...]
+    won: tuple[tuple[Result, Result], ...]
+    right: dict[str, Interval]
+    means: dict[str, Interval]
+    p: float
+    only_a: tuple[str, ...] = ()
+    only_b: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @property
+    def pinned_lost(self) -> tuple[str, ...]:
+        """Pinned facts that flipped from right to wrong: any of them fails the comparison."""
+        return tuple(b.id for a, b in self.lost if a.pinned or b.pinned)
+
+    @property
+    def verdict(self) -> str:
+        """ "better", "worse" or "cannot tell", by McNemar's exact test at 5%."""
+        if self.p >= SURE:
+            return "cannot tell"
+        return "better" if len(self.won) > len(self.lost) else "worse"
+
+
+def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
+    """Compare the results of run B (`after`) with those of run A (`before`).
+
+    Raises: RecapError when they share no fact.
+    """
+    a, b = {r.id: r for r in before}, {r.id: r for r in after}
+    both = [i for i in a if i in b]
+    changed = tuple(i for i in both if _asked(a[i]) != _asked(b[i]))
+    pairs = [(a[i], b[i]) for i in both if i not in changed]
+    if not pairs:
+        raise RecapError("The two runs share no fact. Compare runs over the same fact file.")
+
+    def change(pairs: Sequence[tuple[Result, Result]], of: Callable[[Result], float | bool | None]) -> Interval | None:
+        clusters = [x.cluster for x, _ in pairs]
+        return metrics.paired_difference([of(x) for x, _ in pairs], [of(y) for _, y in pairs], clusters)
+
+    def score(name: str) -> Callable[[Result], float | None]:
+        return lambda r: r.scores.get(name)
+
+    lost = tuple((x, y) for x, y in pairs if x.right and not y.right)
+    won = tuple((x, y) for x, y in pairs if y.right and not x.right)
+    groups = {"all": pairs} | {t: [p for p in pairs if p[0].type == t] for t in TYPES}
+    return Comparison(
+        n=len(pairs),
+        lost=lost,
+        won=won,
+        right={name: i for name, group in groups.items() if (i := change(group, lambda r: r.right))},
+        means={name: i for name in MEANS if (i := change(pairs, score(name)))},
+        p=metrics.mcnemar(len(lost), len(won)),
+        only_a=tuple(i for i in a if i not in b),
+        only_b=tuple(i for i in b if i not in a),
+        changed=changed,
+    )
+
+
+def _asked(r: Result) -> tuple[object, ...]:
+    return (r.type, r.question, r.as_of, r.history, r.gold, r.must_not, r.correction)
+
+
+def markdown(c: Comparison) -> str:
+    """The comparison as Markdown, the verdict first."""
+    lost, won = len(c.lost), len(c.won)
+    lines = [
+        "# Recap eval: B compared with A",
+        "",
+        f"**{c.verdict.capitalize()}**, n = {c.n}: became right {won}, became wrong {lost} "
+        f"(McNemar's exact p = {c.p:.3g}).",
+        "",
+    ]
+    if c.pinned_lost:
+        lines += [f"Pinned facts that became wrong: {', '.join(c.pinned_lost)}.", ""]
+    for text, ids in (
+        ("Only in A", c.only_a),
+        ("Only in B", c.only_b),
+        ("Asked or judged otherwise in B, so not compared", c.changed),
+    ):
+        if ids:
+            lines += [f"{text}: {', '.join(ids[:_LISTED])}{' ...' if len(ids) > _LISTED else ''}.", ""]
+    rows = [[NAMES[name], _points(i), str(i.n)] for name, i in c.right.items()]
+    lines += ["## Right: B - A", "", table(["Type", "points [95%]", "n"], rows), ""]
+    rows = [[MEANS[name], _points(i), str(i.n)] for name, i in c.means.items()]
+    lines += ["## Other figures: B - A", "", table(["", "points [95%]", "n"], rows), ""]
+    for heading, flips in (("Became wrong", c.lost), ("Became right", c.won)):
+        if flips:
+            rows = [
+                [
+                    ("📌 " if a.pinned or b.pinned else "") + b.id,
+                    b.question,
+                    a.answer or "-",
+                    b.answer or "-",
+                    gold_of(b),
+                ]
+                for a, b in flips[:_LISTED]
+            ]
+            lines += [f"## {heading} ({len(flips)})", "", table(["Fact", "Question", "A", "B", "Gold"], rows), ""]
+    return "\n".join(lines)
+
+
+def _points(i: Interval) -> str:
+    return f"{100 * i.mean:+.1f} [{100 * i.low:+.1f}, {100 * i.high:+.1f}]"

@@ -1,0 +1,103 @@
+"""Two runs side by side: flips each way, differences as arithmetic, and the exit status that a gate reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eval.__main__ import main
+from eval.compare import compare, markdown
+from eval.report import write
+from eval.run import Result, Run
+from rag.errors import RecapError
+
+
+def result(name: str, right: bool, kind: str = "fact", **more: Any) -> Result:
+    row = {
+        "id": name,
+        "type": kind,
+        "question": f"{name}?",
+        "cluster": name,
+        "right": right,
+        "answer": f"{right} {name}",
+    }
+    return Result(**(row | {"scores": {"f1": 1.0 if right else 0.5, "em": None}} | more))
+
+
+def runs(flips: str, kind: str = "fact", **more: Any) -> tuple[list[Result], list[Result]]:
+    """Two runs of a fact for each letter: = right in both, - lost, + won, x wrong in both."""
+    before = [result(f"{kind}{n}", c in "=-", kind, **more) for n, c in enumerate(flips)]
+    after = [result(f"{kind}{n}", c in "=+", kind, **more) for n, c in enumerate(flips)]
+    return before, after
+
+
+def test_flips_differences_and_the_exact_test():
+    c = compare(*runs("====--+x++"))
+    assert [b.id for _, b in c.lost] == ["fact4", "fact5"]
+    assert [b.id for _, b in c.won] == ["fact6", "fact8", "fact9"]
+    assert c.n == 10
+    assert c.right["all"].mean == pytest.approx((3 - 2) / 10)
+    assert c.means["f1"].mean == pytest.approx((3 * 0.5 - 2 * 0.5) / 10)
+    assert "em" not in c.means, "a figure that neither run defines"
+    # 5 flips, 2 or fewer lost: (1 + 5 + 10) / 32 on one side
+    assert c.p == min(1, 2 * (1 + 5 + 10) / 2**5)
+    assert c.verdict == "cannot tell"
+
+
+def test_better_and_worse_take_six_flips_one_way():
+    # 2 / 2**5 = 0.0625, 2 / 2**6 = 0.03125
+    assert compare(*runs("+++++")).verdict == "cannot tell"
+    assert compare(*runs("++++++")).verdict == "better"
+    assert compare(*runs("------")).verdict == "worse"
+
+
+def test_a_run_compared_with_itself_moves_nothing():
+    before, _ = runs("==-+x")
+    c = compare(before, before)
+    assert (c.lost, c.won, c.p, c.verdict) == ((), (), 1, "cannot tell")
+    assert (c.right["all"].low, c.right["all"].high) == (0, 0)
+
+
+def test_differences_are_given_by_type():
+    (a, b), (d, e) = runs("=="), runs("+x", "multi")
+    c = compare(a + d, b + e)
+    assert {t: i.mean for t, i in c.right.items()} == {"all": 1 / 4, "fact": 0, "multi": 1 / 2}
+
+
+def test_only_facts_that_are_asked_alike_are_compared():
+    before = [result("same", True), result("gone", True), result("edited", True), result("gold", True)]
+    after = [
+        result("same", True),
+        result("new", False),
+        result("edited", False, question="other?"),
+        result("gold", False, gold=[["b"]]),
+    ]
+    c = compare(before, after)
+    assert (c.n, c.only_a, c.only_b, c.changed) == (1, ("gone",), ("new",), ("edited", "gold"))
+    text = markdown(c)
+    assert "Only in A: gone." in text
+    assert "Only in B: new." in text
+    assert "not compared: edited, gold." in text
+    with pytest.raises(RecapError, match="share no fact"):
+        compare([result("a", True)], [result("b", True)])
+
+
+def test_markdown_shows_both_answers_of_each_flip():
+    text = markdown(compare(*runs("==-+", gold=[["the gold"]])))
+    assert "**Cannot tell**, n = 4: became right 1, became wrong 1 (McNemar's exact p = 1)." in text
+    lost = text.split("## Became wrong (1)")[1]
+    assert "| fact2 | fact2? | True fact2 | False fact2 | the gold |" in lost
+    assert "| fact3 | fact3? | False fact3 | True fact3 | the gold |" in text.split("## Became right (1)")[1]
+
+
+@pytest.mark.parametrize(("flips", "pinned", "code"), [("==-+", True, 1), ("==-+", False, 0), ("x=++", True, 0)])
+def test_the_exit_status_is_1_only_when_a_pinned_fact_became_wrong(
+    flips: str, pinned: bool, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for name, results in zip("ab", runs(flips, pinned=pinned), strict=True):
+        write(Run(results=tuple(results), about={}), tmp_path / name)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b" / "run.jsonl")]) == code
+    said = capsys.readouterr().out
+    assert ("Pinned facts that became wrong: fact2." in said) is (code == 1)

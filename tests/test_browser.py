@@ -1,0 +1,381 @@
+"""The page in a real Chromium: ask, read the streamed answer, open a citation, see the passage lit in its article.
+
+A real server runs as a process of its own over a small library of text that is written here. Every page is watched:
+a request that leaves the server's origin, an error in the console or a dialog fails the test that caused it.
+Screenshots go to artifacts/ (not in git).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.test_ui_guard import end, start
+from ui.strings import EN
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = os.environ.get("RECAP_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
+)
+if CHROMIUM is None:
+    pytest.skip("No Chromium: put chromium on PATH or set RECAP_CHROMIUM.", allow_module_level=True)
+
+ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SHOTS = Path(__file__).parent.parent / "artifacts"
+HOST = "Mira Sandoval hosted the 2024 Harbour Awards on Saturday evening"
+GALA = f"""Backstage at the 2024 Harbour Awards
+By Jo Writer
+Harbour Post
+September 8, 2024
+
+The 2024 Harbour Awards filled the old pier with music on Saturday, September 7, 2024.
+
+{HOST}, and opened the show with a poem about the tide.
+
+{"".join(f"The band on boat number {i} played while the lamps were lit along the quay.{chr(10) * 2}" for i in range(30))}
+Ada Moss received the Golden Anchor Award at the 2024 Harbour Awards for her song about the sea.
+
+The evening ended at midnight with fireworks over the water.
+"""
+EARLIER = """The 2023 Harbour Awards, in short
+By Ola Reed
+September 10, 2023
+
+The 2023 Harbour Awards took place on Saturday, September 9, 2023, in the rain.
+
+Bela Tarn received the Golden Anchor Award at the 2023 Harbour Awards.
+"""
+EVIL = "http://evil.example"
+HOSTILE = f"""Scandal at the 2022 Harbour Awards <img src=x onerror=alert(1)>
+By <script>alert(2)</script> Eve Hook
+September 12, 2022
+
+Rudi Vane hosted the 2022 Harbour Awards <script>alert(3)</script> <img src="{EVIL}/a.png" onerror="alert(4)"> ![p]({EVIL}/b.png) [x](javascript:alert(5)) on September 10, 2022.
+
+<style>@import url({EVIL}/c.css)</style><iframe src="{EVIL}/d"></iframe><svg onload=alert(6)></svg>
+"""
+SLOW = """
+import sys, time
+from pathlib import Path
+from rag.config import Config
+from rag.errors import LibraryCorrupt
+from rag.types import Answer
+from ui.app import serve
+
+def slow(library, question, *, history=(), as_of=None, event=None, year=None, rewrite=True):
+    if "damaged" in question:
+        raise LibraryCorrupt("The library's file is damaged. Put it back from a backup.")
+    if "surprise" in question:
+        raise ValueError("a secret of the server")
+    try:
+        for i in range(1, 200):
+            yield Answer(question, question, "word " * i, done=False)
+            time.sleep(0.05)
+        yield Answer(question, question, "the end")
+    finally:
+        Path(sys.argv[2]).touch()
+
+serve(Config(library=Path(sys.argv[1]), llm="none", port=0), ask_stream=slow, browser=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from rag.config import Config
+    from rag.ingest.pipeline import ingest
+    from rag.store.library import Library
+
+    folder = tmp_path_factory.mktemp("page")
+    for name, text in (("gala.txt", GALA), ("earlier.txt", EARLIER), ("hostile.txt", HOSTILE)):
+        (folder / name).write_text(text, encoding="utf-8")
+    with Library.open(Config(library=folder / "library", llm="none"), create=True) as made:
+        report = ingest(made, [str(folder)])
+        assert len(report.added) == 3, report
+    return folder / "library"
+
+
+@pytest.fixture(scope="module")
+def url(library: Path) -> Iterator[str]:
+    server, address = start(library)
+    yield address
+    log = end(server)
+    assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as p:
+        chromium = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@contextmanager
+def visit(browser: Browser, url: str, *, width: int = 1440, height: int = 900, **options: Any) -> Iterator[Page]:
+    """Open the page and wait until a question can be typed; whatever it does wrong meanwhile fails at the end."""
+    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else wrong.append(r.url))
+    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda e: wrong.append(str(e)))
+    page.on("dialog", lambda d: (wrong.append(f"dialog {d.message}"), d.dismiss())[1])
+    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+    try:
+        page.goto(url)
+        page.wait_for_selector("#question textarea", timeout=30_000)
+        yield page
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+        assert wrong == []
+    finally:
+        context.close()
+
+
+def shot(page: Page, name: str) -> None:
+    SHOTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(150)
+    page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def ask(page: Page, question: str) -> None:
+    page.fill("#question textarea", question)
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "q => { const t = document.querySelector('#live .turn:not(.streaming)');"
+        " return t && t.querySelector('.question').textContent === q }",
+        arg=question,
+        timeout=30_000,
+    )
+
+
+def in_sight(page: Page, selector: str) -> bool:
+    """Tell whether the first such element can be seen: inside the window, and nothing lies over it."""
+    return bool(
+        page.evaluate(
+            """s => { const e = document.querySelector(s), r = e.getClientRects()[0];
+            const x = r.left + Math.min(8, r.width / 2), y = r.top + r.height / 2;
+            return e.contains(document.elementFromPoint(x, y)) }""",
+            selector,
+        )
+    )
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.className"))
+
+
+def test_a_question_is_answered_and_its_passage_is_lit(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+        assert "2024 Harbour Awards" in page.inner_text("#welcome")
+        assert page.title() == "Recap"
+        shot(page, "wide-first")
+        ask(page, "Who hosted the 2024 Harbour Awards?")
+        assert "Mira Sandoval" in page.inner_text("#live .answer")
+        assert EN.engine_reader in page.inner_text("#live .by")
+        shot(page, "wide-answer")
+
+        marker = page.get_by_role("button", name=re.compile(r"^Source 1: Backstage at the 2024 Harbour Awards"))
+        marker.first.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#reader mark.lit")
+        page.wait_for_function("() => document.activeElement.classList.contains('headline')")
+        assert HOST in page.inner_text("#reader mark.lit")
+        assert in_sight(page, "#reader mark.lit")
+        for said in ("Backstage at the 2024 Harbour Awards", "Published 8 September 2024", "fireworks over the water"):
+            assert said in page.inner_text("#reader")
+        shot(page, "wide-evidence")
+        page.keyboard.press("Escape")
+        assert focused(page).startswith("Source 1: Backstage")
+
+
+def test_an_older_answer_brings_its_evidence_back(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        ask(page, "Who received the Golden Anchor Award in 2024?")
+        ask(page, "And the year before?")
+        assert "Bela Tarn" in page.inner_text("#live .answer")
+        assert EN.standalone in page.inner_text("#live .standalone")
+        assert "2023" in page.inner_text("#live .standalone")
+        page.locator("#live button.cite").first.click()
+        page.wait_for_function("() => document.querySelector('#reader mark.lit')?.textContent.includes('Bela Tarn')")
+        page.locator("#past button.cite").first.click()
+        page.wait_for_function("() => document.querySelector('#reader mark.lit')?.textContent.includes('Ada Moss')")
+        page.wait_for_timeout(200)
+        assert in_sight(page, "#reader mark.lit")
+        shot(page, "wide-two-turns")
+        page.click("#new")
+        page.wait_for_selector("#welcome .welcome")
+        assert page.locator(".turn").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scheme", "name"), [(390, 844, "light", "phone"), (360, 740, "dark", "phone-dark")]
+)
+def test_on_a_phone_the_article_is_a_sheet(
+    browser: Browser, url: str, width: int, height: int, scheme: str, name: str
+) -> None:
+    with visit(browser, url, width=width, height=height, color_scheme=scheme, has_touch=True) as page:
+        shot(page, f"{name}-first")
+        ask(page, "Who received the Golden Anchor Award in 2024?")
+        assert in_sight(page, "#question textarea")
+        shot(page, f"{name}-answer")
+        page.locator("#live button.cite").first.tap()
+        page.wait_for_selector("#reader mark.lit")
+        page.wait_for_function("() => document.activeElement.classList.contains('headline')")
+        assert "Ada Moss" in page.inner_text("#reader mark.lit")
+        assert in_sight(page, "#reader mark.lit")
+        assert page.evaluate("document.querySelector('#talk').inert")
+        shot(page, f"{name}-sheet")
+        page.get_by_role("button", name=EN.close).tap()
+        assert not page.locator("#evidence").is_visible()
+        assert focused(page).startswith("Source 1: Backstage")
+
+
+def test_hostile_coverage_is_shown_as_text(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        ask(page, "Who hosted the 2022 Harbour Awards?")
+        assert "<img src=x onerror=alert(1)>" in page.inner_text("#live .sources")
+        page.locator("#live button.cite").first.click()
+        page.wait_for_selector("#reader mark.lit")
+        assert "Rudi Vane hosted" in page.inner_text("#reader mark.lit")
+        page.wait_for_timeout(300)
+        inside = "#talk img, #evidence img, #desk iframe, #desk script, #desk svg[onload], #desk style"
+        assert page.locator(inside).count() == 0
+        assert page.locator('a[href^="javascript"]').count() == 0
+        assert f'<img src="{EVIL}/a.png"' in page.inner_text("#reader")
+        shot(page, "wide-hostile")
+        ask(page, "What of <img src=x onerror=alert(7)> and ![x](http://evil.example/q.png)?")
+        assert "<img src=x onerror=alert(7)>" in page.inner_text("#live .question")
+        page.wait_for_timeout(300)
+        assert page.locator(inside).count() == 0
+
+
+def test_what_the_coverage_does_not_say(browser: Browser, url: str) -> None:
+    with visit(browser, url, color_scheme="dark") as page:
+        ask(page, "What is the capital of France?")
+        assert page.locator("#live .turn.abstained").count() == 1
+        assert EN.abstained in page.inner_text("#live")
+        assert page.locator("#live button.cite").count() == 0
+        shot(page, "wide-dark-abstained")
+        page.fill("#question textarea", "   ")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#notice .notice")
+        assert page.inner_text("#notice") == EN.no_question
+
+
+def test_an_example_question_is_asked_with_a_click(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        page.wait_for_selector("#examples button:visible")
+        example = page.locator("#examples button:visible").first
+        words = example.inner_text()
+        assert "Harbour Awards" in words
+        example.click()
+        page.wait_for_selector("#live .turn.done")
+        assert page.inner_text("#live .question") == words
+        assert not page.locator("#welcome").is_visible()
+
+
+def test_the_scope_is_kept(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        page.click("#scope input")
+        page.get_by_role("option", name="2023 Harbour Awards").click()
+        ask(page, "Who received the Golden Anchor Award?")
+        assert EN.scoped.format(scope="2023 Harbour Awards") in page.inner_text("#live")
+        assert "Ada Moss" not in page.inner_text("#live .answer")
+
+
+def test_two_people_do_not_see_each_other(browser: Browser, url: str) -> None:
+    with visit(browser, url) as one, visit(browser, url) as two:
+        ask(one, "Who hosted the 2024 Harbour Awards?")
+        assert two.locator(".turn").count() == 0
+        ask(two, "Who received the Golden Anchor Award in 2023?")
+        assert "Bela Tarn" in two.inner_text("#live")
+        assert "Bela Tarn" not in one.inner_text("body")
+
+
+def test_tab_reaches_everything(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        ask(page, "Who hosted the 2024 Harbour Awards?")
+        page.focus("#question textarea")
+        seen = []
+        for _ in range(14):
+            page.keyboard.press("Shift+Tab")
+            seen.append(page.evaluate("document.activeElement.id || document.activeElement.className"))
+            if "cite" in seen[-1]:
+                break
+        assert "cite" in seen[-1], seen
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+
+
+def test_a_stopped_answer_stops(browser: Browser, library: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    command = [sys.executable, "-c", textwrap.dedent(SLOW), str(library), str(closed)]
+    server = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[4]
+        with visit(browser, url) as page:
+            page.fill("#question textarea", "A long one")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#live .turn.streaming .answer")
+            assert page.get_attribute("#live", "aria-busy") == "true"
+            shot(page, "wide-streaming")
+            page.click("#stop")
+            page.wait_for_selector("#live .turn.stopped")
+            page.wait_for_timeout(500)
+            before = page.inner_text("#live .answer")
+            page.wait_for_timeout(500)
+            assert page.inner_text("#live .answer") == before
+            assert EN.stopped in page.inner_text("#live")
+            assert page.get_attribute("#live", "aria-busy") == "false"
+            deadline = time.monotonic() + 5
+            while not closed.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert closed.exists(), "the engine was not told to stop"
+
+            ask(page, "a damaged library")
+            assert "Put it back from a backup." in page.inner_text("#live .failure")
+            ask(page, "a surprise")
+            assert page.inner_text("#live .failure").endswith(EN.error_any)
+            assert "secret" not in page.content()
+            shot(page, "wide-failed")
+    finally:
+        log = end(server)
+    assert "a secret of the server" in log, "what went wrong is in the server's log"
+
+
+def test_an_empty_library_says_how_to_fill_it(browser: Browser, tmp_path: Path) -> None:
+    server, url = start(tmp_path / "none")
+    try:
+        with visit(browser, url) as page:
+            assert EN.empty_title in page.inner_text("#welcome")
+            assert "recap ingest" in page.inner_text("#welcome code")
+            shot(page, "wide-empty")
+    finally:
+        end(server)

@@ -1,0 +1,364 @@
+"""The guard alone, and the real server behind it: headers, closed routes, limits, passwords, addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rag.errors import ConfigError
+from ui import guard
+from ui.app import free_port
+from ui.strings import EN
+
+
+async def hello(scope: Any, receive: Any, send: Any) -> None:
+    """Read the whole body, then answer with its length and a header that must not get out."""
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        size += len(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    headers = [(b"access-control-allow-origin", b"*"), (b"content-security-policy", b"none"), (b"x-kept", b"1")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+def ask(
+    method: str = "GET",
+    path: str = "/",
+    *,
+    wrapped: guard.Guard | None = None,
+    host: str = "127.0.0.1",
+    headers: dict[str, str] | None = None,
+    content: Any = None,
+) -> httpx.Response:
+    app = wrapped or guard.Guard(hello)
+
+    async def go() -> httpx.Response:
+        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}:7860") as client:
+            return await client.request(method, path, headers=headers, content=content)
+
+    return asyncio.run(go())
+
+
+# --- the guard alone ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/", "/gradio_api/upload", "/gradio_api/file=http://evil.example/"])
+def test_every_response_carries_our_headers(path: str) -> None:
+    response = ask("GET", path)
+    for name, value in guard.HEADERS:
+        assert response.headers.get_list(name.decode()) == [value.decode()]
+    assert "access-control-allow-origin" not in response.headers
+    assert (response.headers.get("x-kept") == "1") == (response.status_code == 200)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("HEAD", "/", 200),
+        ("GET", "/assets/index-Dph_x.js", 200),
+        ("GET", "/gradio_api/queue/data?session_hash=abc", 200),
+        ("GET", "/gradio_api/heartbeat/abc123", 200),
+        ("POST", "/gradio_api/queue/join?", 200),
+        ("POST", "/gradio_api/run/predict", 200),
+        ("GET", "/gradio_api/file=http://169.254.169.254/latest", 403),
+        ("GET", "/gradio_api/file=/etc/passwd", 403),
+        ("GET", "/gradio_api/file/etc/passwd", 403),
+        ("GET", "/gradio_api/proxy=https://evil.example", 403),
+        ("GET", "/?deep_link=x", 404),
+        ("GET", "/assets/../../secret", 404),
+        ("GET", "/gradio_api/info", 404),
+        ("GET", "/gradio_api/openapi.json", 404),
+        ("GET", "/gradio_api/dev/reload", 404),
+        ("GET", "/gradio_api/token", 404),
+        ("GET", "/gradio_api/runs", 404),
+        ("GET", "/monitoring", 404),
+        ("GET", "/svelte/x.js", 404),
+        ("POST", "/gradio_api/upload", 404),
+        ("POST", "/gradio_api/vibe-edit", 404),
+        ("POST", "/gradio_api/call/answer", 404),
+        ("POST", "/gradio_api/component_server", 404),
+        ("POST", "/gradio_api/process_recording", 404),
+        ("PUT", "/", 405),
+        ("OPTIONS", "/gradio_api/queue/join", 405),
+    ],
+)
+def test_only_the_routes_that_the_page_needs_are_open(method: str, path: str, status: int) -> None:
+    assert ask(method, path).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("listens", "asked", "status"),
+    [
+        ("127.0.0.1", "localhost", 200),
+        ("127.0.0.1", "127.0.0.1", 200),
+        ("127.0.0.1", "[::1]", 200),
+        ("127.0.0.1", "evil.example", 421),  # DNS rebinding
+        ("127.0.0.1", "192.0.2.7", 421),
+        ("0.0.0.0", "192.0.2.7", 200),  # an address cannot be rebound
+        ("0.0.0.0", "evil.example", 421),
+        ("0.0.0.0", "recap.example", 200),
+    ],
+)
+def test_the_host_must_be_ours(monkeypatch: pytest.MonkeyPatch, listens: str, asked: str, status: int) -> None:
+    monkeypatch.setenv("RECAP_TRUSTED_HOSTS", "recap.example, other.example")
+    assert ask(wrapped=guard.Guard(hello, host=listens), host=asked).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+        ({"origin": "http://127.0.0.1:7860"}, 200),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "http://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+    ],
+)
+def test_other_sites_cannot_post(headers: dict[str, str], status: int) -> None:
+    assert ask("POST", "/gradio_api/queue/join", headers=headers).status_code == status
+
+
+def test_large_bodies_are_refused_whatever_their_length_header_says() -> None:
+    path = "/gradio_api/queue/join"
+    assert ask("POST", path, content=b"x" * guard.BODY_LIMIT).text == str(guard.BODY_LIMIT)
+    assert ask("POST", path, content=b"x" * (guard.BODY_LIMIT + 1)).status_code == 413
+
+    async def pieces() -> Any:  # chunked: no length header at all
+        for _ in range(70):
+            yield b"x" * 1024
+
+    assert ask("POST", path, content=pieces()).status_code == 413
+    assert ask("POST", path, headers={"content-length": "-1"}).status_code == 413
+
+
+def test_signing_in_is_slowed_down() -> None:
+    now = 0.0
+    wrapped = guard.Guard(hello, clock=lambda: now)
+    statuses = [ask("POST", "/login", wrapped=wrapped).status_code for _ in range(guard.TRIES + 2)]
+    assert statuses == [200] * guard.TRIES + [429, 429]
+    assert ask("POST", "/login/", wrapped=wrapped).status_code == 429
+    now = guard.TRIES_IN_S
+    assert ask("POST", "/login", wrapped=wrapped).status_code == 200
+
+
+# --- passwords and addresses -------------------------------------------------------------------------------------
+
+
+def test_a_password_may_be_given_as_its_hash() -> None:
+    hashed = guard.hash_password("correct horse")
+    assert "correct" not in hashed
+    assert hashed != guard.hash_password("correct horse")
+    for secret in ("correct horse", hashed):
+        check = guard.password_check(f"mira:{secret}")
+        assert check("mira", "correct horse")
+        assert check(" mira ", "correct horse")
+        assert not check("mira", "correct horsf")
+        assert not check("ada", "correct horse")
+        assert not check("mira", "")
+        assert not check("mira", "x" * 5000)
+    assert not guard.password_check(f"mira:{hashed}")("mira", hashed)
+
+
+@pytest.mark.parametrize("auth", ["mira", "mira:", "mira:short", ":longenough1", " :longenough1"])
+def test_a_weak_setting_is_refused(auth: str) -> None:
+    with pytest.raises(ConfigError, match="RECAP_AUTH"):
+        guard.password_check(auth)
+
+
+@pytest.mark.parametrize(
+    ("host", "inside"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.0.2.1", False),
+        ("example.org", False),
+        ("localhost.example.org", False),
+    ],
+)
+def test_what_counts_as_this_machine_only(host: str, inside: bool) -> None:
+    assert guard.is_loopback(host) is inside
+
+
+def test_a_busy_port_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"Port {port} on 127.0.0.1 is already in use"):
+            free_port("127.0.0.1", port)
+    assert free_port("127.0.0.1", 0) > 0
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1"):
+        free_port("192.0.2.1", 7860)
+
+
+# --- the real server ---------------------------------------------------------------------------------------------
+
+
+def start(library: Path, *flags: str, **env: str) -> tuple[subprocess.Popen[str], str]:
+    """Start `python -m ui` on a free port; return the process and its address."""
+    command = [sys.executable, "-m", "ui", "--library", str(library), "--port", "0", "--no-browser", *flags]
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("RECAP_")} | {"RECAP_LLM": "none", **env}
+    server = subprocess.Popen(command, env=settings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert server.stdout is not None
+    line = server.stdout.readline()
+    found = re.search(r"http://\S+", line)
+    if found is None:
+        server.kill()
+        pytest.fail(f"The server did not start: {line} {server.communicate()[1]}")
+    return server, found[0]
+
+
+def end(server: subprocess.Popen[str]) -> str:
+    """Stop a server as Ctrl+C does; return what it wrote to stderr."""
+    server.send_signal(signal.SIGINT)
+    try:
+        return server.communicate(timeout=20)[1]
+    except subprocess.TimeoutExpired:
+        server.kill()
+        raise
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server, address = start(tmp_path_factory.mktemp("empty") / "library")
+    yield address
+    end(server)
+    assert server.returncode == 0
+
+
+def test_the_real_server_seals_every_response(url: str) -> None:
+    for path in ("/", "/theme.css", "/favicon.ico", "/nothing", "/gradio_api/file=http://127.0.0.1:1/", "/config"):
+        response = httpx.get(url + path)
+        assert response.headers["content-security-policy"] == guard.CSP
+        assert response.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(url + "/gradio_api/file=http://127.0.0.1:1/").status_code == 403
+    assert httpx.post(url + "/gradio_api/upload", files={"files": b"x"}).status_code == 404
+    assert httpx.get(url, headers={"host": "evil.example"}).status_code == 421
+
+
+def test_the_page_names_no_other_server(url: str) -> None:
+    page = httpx.get(url).text
+    config = httpx.get(url + "/config").json()
+    assert '"share": true' not in page
+    assert config["footer_links"] == []
+    assert not re.search(r"fonts\.(googleapis|gstatic)", page + httpx.get(url + "/theme.css").text)
+
+
+def joined(url: str, fn: int, data: list[Any]) -> dict[str, Any]:
+    """Call one of the page's functions as a program would, past every limit that the browser keeps."""
+    session = "s" + os.urandom(5).hex()
+    body = {"data": data, "fn_index": fn, "session_hash": session, "event_data": None, "trigger_id": None}
+    assert httpx.post(f"{url}/gradio_api/queue/join", json=body).status_code == 200
+    with httpx.stream("GET", f"{url}/gradio_api/queue/data", params={"session_hash": session}, timeout=20) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line.partition(": ")[2]) if line.startswith("data: ") else {}
+            if message.get("msg") in ("process_completed", "process_generating"):
+                return message
+    raise AssertionError
+
+
+def test_the_length_of_a_question_is_checked_by_the_server(url: str) -> None:
+    said = json.dumps(joined(url, 0, ["x" * 2001, "", None]))
+    assert "at most 2000 are read" in said
+    assert EN.no_question in json.dumps(joined(url, 0, ["  ", "", None]))
+    assert httpx.post(f"{url}/gradio_api/queue/join", content=b"x" * 70_000).status_code == 413
+
+
+def test_junk_gets_no_traceback(url: str) -> None:
+    for data in (
+        ["q", "no such scope", None],
+        [{"a": 1}, "", None],
+        [None, None, None],
+        [],
+        ["q", ["x"], {"turns": 1}],
+    ):
+        said = json.dumps(joined(url, 0, data))
+        assert "Traceback" not in said
+        assert '.py"' not in said
+
+
+def test_a_click_from_nowhere_opens_nothing(url: str) -> None:
+    dependencies = httpx.get(url + "/config").json()["dependencies"]
+    opener = next(d["id"] for d in dependencies if any(t[1] == "change" for t in d["targets"]))
+    for target in ("1-0", "../../etc/passwd", "", "9" * 40, "1-0.5"):
+        body = {"data": [target, None], "fn_index": opener, "session_hash": "nobody"}
+        response = httpx.post(f"{url}/gradio_api/run/predict", json=body)
+        assert response.status_code == 200
+        assert EN.no_source.split(".")[0] in response.text
+
+
+def test_a_second_server_on_the_port_says_so(url: str, tmp_path: Path) -> None:
+    port = url.rpartition(":")[2]
+    command = [sys.executable, "-m", "ui", "--library", str(tmp_path), "--port", port, "--no-browser"]
+    done = subprocess.run(command, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.strip() == EN.port_busy.format(port=port, host="127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "sentence"),
+    [
+        (["--host", "0.0.0.0"], {}, "a password is needed"),
+        (["--host", "0.0.0.0"], {"RECAP_AUTH": "mira:short"}, "at least 8 characters"),
+        (["--port", "99999"], {}, "is not a port"),
+    ],
+)
+def test_what_is_unsafe_does_not_start(tmp_path: Path, flags: list[str], env: dict[str, str], sentence: str) -> None:
+    command = [sys.executable, "-m", "ui", "--library", str(tmp_path), "--no-browser", *flags]
+    settings = {k: v for k, v in os.environ.items() if not k.startswith("RECAP_")} | env
+    done = subprocess.run(command, env=settings, text=True, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_with_a_password_nothing_is_shown_before_it_is_given(tmp_path: Path) -> None:
+    server, address = start(tmp_path / "library", RECAP_AUTH=f"mira:{guard.hash_password('correct horse')}")
+    try:
+        assert EN.empty_title not in httpx.get(address).text
+        assert httpx.get(address + "/config").status_code == 401
+        body = {"data": ["q", "", None], "fn_index": 0, "session_hash": "s"}
+        assert httpx.post(address + "/gradio_api/queue/join", json=body).status_code == 401
+        with httpx.Client() as client:
+            wrong = client.post(address + "/login", data={"username": "mira", "password": "wrong horse"})
+            right = client.post(address + "/login", data={"username": "mira", "password": "correct horse"})
+            assert (wrong.status_code, right.status_code) == (400, 200)
+            assert client.get(address + "/config").status_code == 200
+        began = time.monotonic()
+        tries = [
+            httpx.post(address + "/login", data={"username": "mira", "password": f"guess {i}"}).status_code
+            for i in range(guard.TRIES)
+        ]
+        assert tries[-1] == 429
+        assert time.monotonic() - began < guard.TRIES_IN_S
+    finally:
+        log = end(server)
+    assert "Traceback" not in log

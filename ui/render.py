@@ -1,0 +1,390 @@
+"""Answers, articles and coverage as markup: pure functions, data in, one line of HTML out.
+
+Nothing that was read from outside reaches the page unescaped: `text()` is the only door. The markup is shown by
+`gr.Markdown(sanitize_html=True)`, whose sanitiser drops `aria-*` and `data-*`; so a button carries its target in
+`value` and its full name in `title`, and page.js turns the name into an `aria-label`. A line break would end the HTML
+block for the Markdown parser, so none is ever written.
+
+What it does not know: Gradio, the library, sessions.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote as percent
+from urllib.parse import urlsplit
+
+from rag.ingest.clean import is_credit
+from rag.types import Article, Chunk, Event
+from ui.strings import EN, Strings
+
+# Bidi controls and other invisible characters that could make text read differently from what it is.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]"
+)
+# Characters that mean something to Markdown or LaTeX: as entities they are letters to every parser on the way.
+_ACTIVE = {ord(c): f"&#{ord(c)};" for c in "[]`*_$\\~|"}
+_MARKER = re.compile(r"\[(\d{1,3})\]")
+_MARKED = re.compile(
+    r"(?P<word>[^\s\[\]]{0,24})[ \t]*(?P<marks>\[\d{1,3}\](?:[ \t]*\[\d{1,3}\])*)(?P<stop>[.,;:!?…\"'”’)]*)"
+)
+_SPACES = re.compile(r"[\s\u2028\u2029]+")
+
+
+def text(value: object) -> str:
+    """Escape any value for the page: no markup, no Markdown, no line break, no invisible control survives."""
+    plain = _INVISIBLE.sub("", _SPACES.sub(" ", str(value)))
+    return html.escape(plain, quote=True).translate(_ACTIVE)
+
+
+def safe_url(url: str | None) -> str | None:
+    """Return `url` if it is a plain http(s) address with a host and no user part, else None."""
+    if not url or re.search(r"[\s<>\"'`\\\x00-\x1f\x7f]", url) or _INVISIBLE.search(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return None
+    if parts.scheme.lower() not in ("http", "https") or not host or "@" in parts.netloc:
+        return None
+    return url
+
+
+def live_url(url: str | None, quote: str) -> str | None:
+    """Return the live page's address with a text fragment for the exact quote (long quotes: first and last words).
+
+    Source: WICG Scroll to Text Fragment, https://wicg.github.io/scroll-to-text-fragment/ .
+    """
+    if not (safe := safe_url(url)):
+        return None
+    words = quote.split()
+    if not words:
+        return safe
+    runs = [" ".join(words)] if len(words) <= 12 else [" ".join(words[:5]), " ".join(words[-5:])]
+    fragment = ",".join(percent(run, safe="").replace("-", "%2D") for run in runs)
+    return f"{safe.partition('#')[0]}#:~:text={fragment}"
+
+
+def day(value: date | str | None, s: Strings = EN) -> str:
+    """Write a date as a person would: "11 September 2024"; "" when there is none."""
+    if not value:
+        return ""
+    d = date.fromisoformat(value) if isinstance(value, str) else value
+    return s.date.format(day=d.day, month=s.months[d.month - 1], year=d.year)
+
+
+def source_name(c: Mapping[str, Any], s: Strings = EN) -> str:
+    """Name a citation: "Source 2: headline, outlet, date"."""
+    parts = [c["title"] or s.no_title, c.get("outlet"), day(c["published"] or c["held"], s) or s.undated]
+    return s.source_name.format(n=c["marker"], name=", ".join(p for p in parts if p))
+
+
+def dated(c: Mapping[str, Any], s: Strings = EN) -> str:
+    """Say when a source was published or, where the coverage does not say, when its event was held."""
+    if c["published"]:
+        return day(c["published"], s)
+    return s.of_event.format(date=day(c["held"], s)) if c["held"] else s.undated
+
+
+# --- the conversation ------------------------------------------------------------------------------------------------
+
+
+def turn(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """Render one question with its answer: waiting, growing, done, abstained, stopped or failed."""
+    state = data["state"]
+    classes = ["turn", state] + (["abstained"] if data["abstained"] and state != "failed" else [])
+    parts = [f'<h2 class="question" dir="auto">{text(data["question"])}</h2>']
+    if data["scope"]:
+        parts.append(f'<p class="aside">{text(s.scoped.format(scope=data["scope"]))}</p>')
+    if data["standalone"].strip() and _same(data["standalone"]) != _same(data["question"]):
+        understood = f'{text(s.standalone)} <q dir="auto">{text(data["standalone"])}</q>'
+        parts.append(f'<p class="aside standalone">{understood}</p>')
+    if state == "failed":
+        why = f'<p class="tag">{text(s.failed)}</p><p>{text(data["error"])}</p>'
+        parts.append(f'<div class="failure" role="alert">{why}</div>')
+    if data["text"]:
+        tag = f'<p class="tag">{text(s.abstained)}</p>' if data["abstained"] else ""
+        parts.append(f'<div class="answer" dir="auto">{tag}{answer_text(data, s)}</div>')
+    elif state == "streaming":
+        parts.append(f'<p class="waiting">{text(s.reading)}<span class="dots"></span></p>')
+    if state == "stopped":
+        parts.append(f'<p class="aside">{text(s.stopped)}</p>')
+    if data["truncated"] and state == "done" and not data["notes"]:  # else a note says how
+        parts.append(f'<p class="aside warn">{text(s.truncated)}</p>')
+    if data["citations"] and state != "streaming":
+        parts.append(sources(data, s))
+    if data["notes"]:
+        parts.append('<ul class="notes">' + "".join(f"<li>{text(n)}</li>" for n in data["notes"]) + "</ul>")
+    if state != "streaming" and data["engine"]:
+        spent = f" · {text(s.seconds.format(s=_seconds(data['ms'])))}" if data["ms"] is not None else ""
+        parts.append(f'<p class="by">{text(engine(data["engine"], s))}{spent}</p>')
+    return f'<section class="{" ".join(classes)}" id="turn-{int(data["id"])}">{"".join(parts)}</section>'
+
+
+def turns(data: Iterable[Mapping[str, Any]], s: Strings = EN) -> str:
+    """Render several turns, one under the other."""
+    return "".join(turn(t, s) for t in data)
+
+
+def answer_text(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """Render the answer's paragraphs and lists, each [n] as a button for the citation it stands for.
+
+    The k-th [n] of a text belongs to the k-th citation with marker n. A marker without a citation is left out: a
+    marker never points to a missing source.
+    """
+    waiting: dict[int, list[int]] = {}
+    for i, c in enumerate(data["citations"]):
+        waiting.setdefault(c["marker"], []).append(i)
+
+    def take(n: int) -> str:
+        queue = waiting.get(n)
+        if not queue:
+            return ""
+        return marker(data, queue.pop(0) if len(queue) > 1 else queue[0], s)
+
+    def buttons(line: str) -> str:
+        out, at = [], 0
+        for m in _MARKED.finditer(line):
+            marks = "".join(take(int(n)) for n in _MARKER.findall(m["marks"]))
+            word = text(m["word"]) + marks + text(m["stop"])
+            # a marker never stands alone on a line: it stays with the word before it and the stop behind it
+            out += [text(line[at : m.start()]), f'<span class="nb">{word}</span>' if marks else word]
+            at = m.end()
+        out.append(text(line[at:]))
+        return "".join(out).strip()
+
+    blocks: list[str] = []
+    for para in re.split(r"\n\s*\n", data["text"].strip()):
+        items: list[str] = []
+        lines: list[str] = []
+        for line in para.splitlines():
+            if bullet := re.match(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+(.*)", line):
+                items.append(f"<li>{buttons(bullet[1])}</li>")
+            elif items:
+                items.append(f'<li class="plain">{buttons(line)}</li>')
+            elif line.strip():
+                lines.append(buttons(line))
+        if lines:
+            blocks.append(f"<p>{'<br>'.join(lines)}</p>")
+        if items:
+            blocks.append(f"<ul>{''.join(items)}</ul>")
+    return "".join(blocks)
+
+
+def marker(data: Mapping[str, Any], index: int, s: Strings = EN) -> str:
+    """Render the button of one citation; its name says the source and, if it is not "supported", the verdict."""
+    c = data["citations"][index]
+    name = source_name(c, s)
+    if word := verdict(c, s):
+        name = f"{name} ({word})"
+    kind = f"cite {c['verdict']}" if c["verdict"] in ("partial", "unsupported") else "cite"
+    target = f"{int(data['id'])}-{index}"
+    return f'<button type="button" class="{kind}" value="{target}" title="{text(name)}">{int(c["marker"])}</button>'
+
+
+def verdict(c: Mapping[str, Any], s: Strings = EN) -> str:
+    """Say in a word how far the quote carries the sentence; "" when it does."""
+    return {"partial": s.partial, "unsupported": s.unsupported}.get(c["verdict"], "")
+
+
+def sources(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """List the sources that an answer cites: headline, outlet, date, and each quote as a button to its passage."""
+    groups: dict[int, list[int]] = {}
+    for i, c in enumerate(data["citations"]):
+        groups.setdefault(c["marker"], []).append(i)
+    items = []
+    for n, indexes in sorted(groups.items()):
+        c = data["citations"][indexes[0]]
+        meta = " · ".join(text(p) for p in (c["outlet"], dated(c, s)) if p)
+        quotes, seen = [], set()
+        for i in indexes:
+            each = data["citations"][i]
+            if (each["start"], each["end"]) in seen:
+                continue
+            seen.add((each["start"], each["end"]))
+            word = verdict(each, s)
+            badge = f' <span class="verdict {each["verdict"]}">{text(word)}</span>' if word else ""
+            quotes.append(
+                f'<button type="button" class="quote" value="{int(data["id"])}-{i}" '
+                f'title="{text(source_name(each, s))}"><span dir="auto">{text(each["quote"])}</span>{badge}</button>'
+            )
+        items.append(
+            f'<li class="source"><span class="n">{n}</span><div><p class="headline" dir="auto">'
+            f'{text(c["title"] or s.no_title)}</p><p class="meta">{meta}</p>{"".join(quotes)}</div></li>'
+        )
+    return f'<h3 class="label">{text(s.sources)}</h3><ol class="sources">{"".join(items)}</ol>'
+
+
+def engine(name: str, s: Strings = EN) -> str:
+    """Say which engine speaks: "Reader, no language model", or its own name."""
+    return s.engine_reader if name in ("", "reader") else name
+
+
+# --- the evidence ----------------------------------------------------------------------------------------------------
+
+
+def reader(
+    article: Article,
+    data: Mapping[str, Any],
+    index: int,
+    *,
+    copies: int = 1,
+    chunks: Sequence[Chunk] = (),
+    s: Strings = EN,
+) -> str:
+    """Render the whole article with one citation lit, and the answer's other quotes from it in a paler mark.
+
+    `copies` counts the articles that are copies of this piece, itself included.
+    """
+    c = data["citations"][index]
+    meta = []
+    if article.published:
+        meta.append((s.lent if article.published_lent else s.published).format(date=day(article.published, s)))
+    if (event := article.event) is not None:
+        on = day(event.start, s)
+        meta.append(s.event_on.format(event=event.label, date=on) if on else s.event_line.format(event=event.label))
+    if copies > 1:
+        meta.append(s.copies.format(n=copies))
+    head = [f'<p class="for">{text(s.passage_for.format(n=c["marker"], question=data["question"]))}</p>']
+    if article.outlet:
+        head.append(f'<p class="outlet">{text(article.outlet)}</p>')
+    head.append(f'<h2 class="headline" dir="auto" tabindex="-1">{text(article.title or s.no_title)}</h2>')
+    if article.authors:
+        head.append(f'<p class="byline">{text(s.by.format(authors=", ".join(article.authors)))}</p>')
+    head.append("".join(f'<p class="meta">{text(m)}</p>' for m in meta))
+    if (live := live_url(article.url, c["quote"])) is not None:
+        host = (urlsplit(live).hostname or "").removeprefix("www.")
+        head.append(
+            f'<p class="live"><a href="{html.escape(live)}" target="_blank" rel="noopener noreferrer nofollow">'
+            f"{text(s.live.format(host=host))}</a></p>"
+        )
+    also = [
+        (o["start"], o["end"])
+        for o in data["citations"]
+        if o["article_id"] == article.id and (o["start"], o["end"]) != (c["start"], c["end"])
+    ]
+    strip = " · ".join(text(p) for p in (s.source.format(n=c["marker"]), article.outlet, dated(c, s)) if p)
+    captions = [(k.start, k.end) for k in chunks if k.kind == "caption"]
+    prose = body(article.text, (c["start"], c["end"]), also=also, captions=captions)
+    target = f"{int(data['id'])}-{index}"
+    top = f'<header>{"".join(head)}</header><p class="strip">{strip}</p>'
+    return f'<article class="reader at-{target}">{top}<div class="body">{prose}</div></article>'
+
+
+def body(
+    content: str,
+    lit: tuple[int, int],
+    *,
+    also: Sequence[tuple[int, int]] = (),
+    captions: Sequence[tuple[int, int]] = (),
+) -> str:
+    """Render an article's text as paragraphs with the spans marked: `lit` in <mark class="lit">, `also` paler.
+
+    Lines within `captions` are set as captions; a photo credit is small wherever it stands.
+
+    Spans are half-open character offsets into `content`; out of range they mark nothing. A span that crosses
+    paragraphs is marked in each.
+    """
+    out = []
+    at = 0
+    for line in content.split("\n"):
+        begin, end = at, at + len(line)
+        at = end + 1
+        if not line.strip():
+            continue
+        cuts = sorted({begin, end, *(min(max(p, begin), end) for span in (lit, *also) for p in span)})
+        pieces = []
+        for a, b in pairwise(cuts):
+            piece = text(content[a:b])
+            if lit[0] <= a and b <= lit[1]:
+                piece = f'<mark class="lit">{piece}</mark>'
+            elif any(x <= a and b <= y for x, y in also):
+                piece = f'<mark class="also">{piece}</mark>'
+            pieces.append(piece)
+        kind = ' class="credit"' if is_credit(line) else ""
+        if not kind and any(x <= begin and end <= y for x, y in captions):
+            kind = ' class="caption"'
+        out.append(f'<p{kind} dir="auto">{"".join(pieces)}</p>')
+    return "".join(out)
+
+
+def evidence_note(sentence: str) -> str:
+    """Render a sentence where the article would be."""
+    return f'<div class="blank"><p>{text(sentence)}</p></div>'
+
+
+# --- the first screen ------------------------------------------------------------------------------------------------
+
+
+def header(s: Strings = EN) -> str:
+    """Render the name of the page."""
+    return f'<div class="brand"><h1>{text(s.title)}</h1></div>'
+
+
+def speaker(name: str, s: Strings = EN) -> str:
+    """Render which engine will answer."""
+    return f'<div class="engine"><span class="k">{text(s.engine)}</span> <span class="v">{text(name)}</span></div>'
+
+
+def welcome(events: Sequence[tuple[Event, int]], articles: int, pieces: int, *, shown: int = 8, s: Strings = EN) -> str:
+    """Render what the page is for, in one line, and what the library covers.
+
+    `articles` counts the copies of a piece, `pieces` does not; at most `shown` events are listed.
+    """
+    total = _count(articles, s.article_one, s.article_many)
+    if pieces != articles:
+        total = f"{total}, {s.independent.format(n=pieces)}"
+    if events:
+        total = s.counts.format(articles=total, events=_count(len(events), s.event_one, s.event_many))
+    rows = "".join(
+        f'<li><span class="event">{text(e.label)}</span><span class="meta">{text(_facts(e, n, s))}</span></li>'
+        for e, n in events[:shown]
+    )
+    more = f'<li class="more">{text(s.more_events.format(n=len(events) - shown))}</li>' if len(events) > shown else ""
+    listing = f'<ul class="coverage">{rows}{more}</ul>' if events else ""
+    return (
+        f'<div class="welcome"><p class="lede">{text(s.tagline)}</p>'
+        f'<p class="label">{text(s.covered)} <span>{text(total)}</span></p>{listing}</div>'
+    )
+
+
+def empty(library: str, s: Strings = EN) -> str:
+    """Render the first screen of a library that has no articles: how to add some."""
+    return (
+        f'<div class="welcome"><p class="lede">{text(s.tagline)}</p><div class="vacant"><h2>{text(s.empty_title)}</h2>'
+        f"<p>{text(s.empty_body)}</p><p><code>{text(s.empty_command.format(library=shlex.quote(library)))}</code></p>"
+        f"<p>{text(s.empty_after)}</p></div></div>"
+    )
+
+
+def label(words: str) -> str:
+    """Render a small heading."""
+    return f'<p class="label">{text(words)}</p>'
+
+
+def notice(sentence: str) -> str:
+    """Render a sentence above the question box."""
+    return f'<div class="notice" role="alert"><p>{text(sentence)}</p></div>'
+
+
+def _facts(e: Event, n: int, s: Strings) -> str:
+    return " · ".join(p for p in (day(e.start, s), _count(n, s.article_one, s.article_many)) if p)
+
+
+def _count(n: int, one: str, many: str) -> str:
+    return one if n == 1 else many.format(n=n)
+
+
+def _seconds(ms: float) -> str:
+    return f"{ms / 1000:.2f}" if ms < 995 else f"{ms / 1000:.1f}"
+
+
+def _same(question: str) -> str:
+    return " ".join(question.casefold().split()).rstrip("?!. ")

@@ -179,8 +179,8 @@ def _ingest(args: argparse.Namespace) -> int:
     if args.if_empty and _holds_articles(args):
         return 0
     with _library(args, write=True, create=True) as library:
-        with _progress() as progress:
-            report = ingest(library, args.locations, progress=progress)
+        with _progress() as progress, _stoppable(progress) as heeding:
+            report = ingest(library, args.locations, progress=heeding)
         total = library.counts()["articles"]
     if args.json:
         _say_json(_report_json(report, library=str(library.path), total=total))
@@ -269,6 +269,39 @@ def _progress() -> Iterator[Progress | None]:
             bar.update(task, completed=done, name=escape(_visible(_shown(source))[-60:]))
 
         yield tell
+
+
+@contextlib.contextmanager
+def _stoppable(progress: Progress | None) -> Iterator[Progress]:
+    """Yield a `progress` that ends the run after Ctrl+C, wherever it was pressed.
+
+    The KeyboardInterrupt of Ctrl+C is lost when it is raised inside an extension module that clears the errors it meets
+    (in CPython before 3.13 `PyObject_HasAttr` does): the run would go on as if nobody had pressed anything.
+    """
+    import signal
+
+    pressed = False
+
+    def press(signum: int, frame: object) -> None:
+        nonlocal pressed
+        pressed = True
+        raise KeyboardInterrupt
+
+    def heeding(source: str, done: int) -> None:
+        if pressed:
+            raise KeyboardInterrupt
+        if progress:
+            progress(source, done)
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # ignored (nohup), or another's
+        yield heeding
+        return
+    signal.signal(signal.SIGINT, press)
+    try:
+        yield heeding
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _articles(args: argparse.Namespace) -> int:

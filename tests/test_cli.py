@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -473,6 +474,26 @@ def test_ctrl_c_in_the_middle_of_an_ingest(recap: Shell) -> None:
     assert said == ("", "Stopped.\n")
     assert p.returncode in (130, -signal.SIGINT)  # Python's own doing if it was just running exec(); 130 in a shell
     recap("articles")  # and what is there can be used
+
+
+def test_ctrl_c_that_a_library_swallows(here: Path, monkeypatch: Any, capsys: Any) -> None:
+    from rag.ingest import pipeline
+
+    cleaned: list[str] = []
+
+    def clean(text: str, **known: Any) -> Any:
+        cleaned.append(text)
+        if len(cleaned) == 3:
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        return whole(text, **known)
+
+    whole = pipeline.clean
+    monkeypatch.setattr(pipeline, "clean", clean)
+    (Path("many.jsonl")).write_text("\n".join(json.dumps({"title": f"Report {n}", "text": GALLERY}) for n in range(9)))
+    assert run(["ingest", "many.jsonl", "--library", "new"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+    assert len(cleaned) == 3
 
 
 # --- settings, help, hostile text -------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import numpy as np
 
 from rag.config import Config
 from rag.errors import EmbedError, LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
+from rag.store.fulltext import COLUMNS, TOKENIZE, FullText, best
 from rag.types import Article, Chunk, Event
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 FILE = "library.sqlite3"
 VERSION = 2
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE articles (
     id TEXT PRIMARY KEY, source TEXT NOT NULL UNIQUE, url TEXT, text TEXT NOT NULL,
@@ -58,7 +59,7 @@ CREATE INDEX chunks_article ON chunks(article_id);
 CREATE INDEX chunks_pending ON chunks(indexed) WHERE indexed = 0;
 CREATE TABLE tombstones (chunk_id TEXT PRIMARY KEY);
 CREATE VIRTUAL TABLE chunks_fts USING fts5(
-    header, text, content='chunks', content_rowid='n', tokenize="porter unicode61 remove_diacritics 2");
+    {", ".join(COLUMNS)}, content='chunks', content_rowid='n', tokenize="{TOKENIZE}");
 CREATE TRIGGER chunks_added AFTER INSERT ON chunks BEGIN
     INSERT INTO chunks_fts(rowid, header, text) VALUES (new.n, new.header, new.text); END;
 CREATE TRIGGER chunks_removed AFTER DELETE ON chunks BEGIN
@@ -94,6 +95,7 @@ class Library:
         self._index: VectorIndex | None = None
         self._events: tuple[int, list[tuple[Event, int]]] | None = None
         self._matrix: tuple[int, list[str], Vectors] | None = None
+        self._full_text: FullText | None = None
 
     @classmethod
     def open(
@@ -180,6 +182,7 @@ class Library:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute("PRAGMA temp_store=MEMORY")
             self._local.connection = connection
             with self._guard:
                 # Servers make and drop threads all day: without this every one would leave a file open.
@@ -209,6 +212,21 @@ class Library:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Run a block of queries that all see one state of the file, whatever another process writes meanwhile."""
+        with _translated(self.path):
+            db = self._db
+            if db.in_transaction:
+                yield db
+                return
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                if db.in_transaction:
+                    db.execute("COMMIT")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Run a query and return its rows. Raises: LibraryCorrupt."""
@@ -394,20 +412,32 @@ class Library:
 
         `within` keeps to the chunks of these articles.
         """
-        if not words:
+        if not words or within == set():
             return []
-        match = " OR ".join('"' + w.replace('"', '""').replace("\0", " ") + '"' for w in words)
-        where, parameters = "", [match]
-        if within is not None:
-            if not within:
-                return []
-            where = " AND c.article_id IN (SELECT value FROM json_each(?))"
-            parameters.append(json.dumps(sorted(within)))
-        sql = (
-            "SELECT c.id, -bm25(chunks_fts, 0.6, 1.0) AS score FROM chunks_fts JOIN chunks c ON c.n = chunks_fts.rowid"
-            f" WHERE chunks_fts MATCH ?{where} ORDER BY score DESC, c.id LIMIT ?"
-        )
-        return [(r["id"], float(r["score"])) for r in self.rows(sql, [*parameters, limit])]
+        with self._snapshot() as db:
+            full_text = self._full_text_at(db)
+            scores = full_text.scores(db, words)
+            if within is not None:
+                sql = "SELECT n FROM chunks WHERE article_id IN (SELECT value FROM json_each(?))"
+                rows = np.array([r[0] for r in db.execute(sql, (json.dumps(sorted(within)),))], dtype=np.int64)
+                of_these = np.zeros_like(scores)
+                of_these[rows] = scores[rows]
+                scores = of_these
+            found = best(scores, limit=limit)
+            id_of = {
+                r["n"]: r["id"]
+                for part in _parts(found.tolist())
+                for r in db.execute(f"SELECT n, id FROM chunks WHERE n IN ({_marks(part)})", part)
+            }
+        ranked = sorted((-float(scores[n]), i) for n, i in id_of.items())
+        return [(i, -score) for score, i in ranked[:limit]]
+
+    def _full_text_at(self, db: sqlite3.Connection) -> FullText:
+        generation = int(db.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()[0])
+        known = self._full_text
+        if known is None or known.generation != generation:
+            known = self._full_text = FullText.read(db, generation)
+        return known
 
     def search_exact(self, vector: Vectors, *, limit: int, within: set[str] | None = None) -> list[tuple[str, float]]:
         """Rank chunks by cosine with an exact scan of the stored vectors: what the index must agree with."""
@@ -534,7 +564,7 @@ def _translated(path: Path) -> Iterator[None]:
         raise _corrupt(path) from e
 
 
-def _parts(ids: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+def _parts(ids: Sequence[Any], size: int = 500) -> Iterator[Sequence[Any]]:
     for at in range(0, len(ids), size):
         yield ids[at : at + size]
 

@@ -138,6 +138,13 @@ def test_a_notice_under_strange_headlines_is_no_copy() -> None:
     assert is_copy(STORY, STORY, titles=("Lima and Oduya sang", "Children cheered"))  # it speaks of both
 
 
+def test_band_keys_are_the_same_in_every_process() -> None:
+    """They are kept in libraries: with other keys the copies of old articles would no longer be found."""
+    keys = bands(STORY)
+    assert len(keys) == 42
+    assert (keys[0], keys[41]) == ("000:c142ed:103e5ed:41b26b", "123:15b6077:dbe83a:84c62d")
+
+
 def test_short_texts_are_never_copies() -> None:
     assert bands("Ana and Jo on the quay") == []
     assert not is_copy("Ana and Jo on the quay", "Ana and Jo on the quay")

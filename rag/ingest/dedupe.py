@@ -9,25 +9,34 @@ pages that hold the same notice of their website under headlines that have nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
 
 from rag.ingest.clean import is_credit
 
 _PERMUTATIONS = 128
 _ROWS = 3  # 42 bands of 3 rows: half of all pairs at Jaccard (1/42)^(1/3) = 0.29 become candidates
+_SCHEME = "affine32"  # keys are kept: another scheme would make others of the same text
 _SHINGLE = 4
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIN_SHINGLES = 25
 _CONTAINED = 0.7
 _FACTS_CONTAINED = 0.9
 _SENTENCE = 4
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_NUMBERING = re.compile(r"^\d{1,3}[.)]\s*", re.M)
 
 
 def words(text: str) -> list[str]:
     """Return the words of the running text in lower case: no credits, no list numbers."""
-    lines = (re.sub(r"^\d{1,3}[.)]\s*", "", line) for line in text.split("\n") if not is_credit(line))
-    return [w.lower().replace("’", "'") for line in lines for w in _WORD.findall(line)]
+    running = "\n".join(line for line in text.split("\n") if not is_credit(line))
+    return _WORD.findall(_NUMBERING.sub("", running).lower().replace("’", "'"))
 
 
 def shingles(text: str) -> frozenset[str]:
@@ -40,16 +49,35 @@ def bands(text: str) -> list[str]:
     """Return the MinHash band keys of `text`: two texts that share one are worth comparing; [] for a text too short."""
     from datasketch import MinHash
 
-    grams = shingles(text)
+    grams = _gram_hashes(words(text))
     if len(grams) < _MIN_SHINGLES:
         return []
-    sketch = MinHash(num_perm=_PERMUTATIONS, seed=1)
-    sketch.update_batch([g.encode() for g in sorted(grams)])
-    values = sketch.hashvalues
+    sketch = MinHash(num_perm=_PERMUTATIONS, hashfunc=int, permutations=_permutations(), scheme=_SCHEME)
+    sketch.update_batch(grams.tolist())
+    values = sketch.hashvalues.tolist()
     return [
-        f"{at:03d}:" + ":".join(f"{int(v):x}" for v in values[at : at + _ROWS])
+        f"{at:03d}:" + ":".join(f"{v:x}" for v in values[at : at + _ROWS])
         for at in range(0, _PERMUTATIONS - _ROWS + 1, _ROWS)
     ]
+
+
+@lru_cache(maxsize=1)
+def _permutations() -> Any:
+    from datasketch import MinHash
+
+    return MinHash(num_perm=_PERMUTATIONS, seed=1, scheme=_SCHEME).permutations  # drawn once, not for every article
+
+
+def _gram_hashes(w: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """Return the hashes of the runs of four words, each once: CRC-32 of a word, then a polynomial over the run."""
+    n = len(w) - _SHINGLE + 1
+    if n <= 0:
+        return np.empty(0, dtype=np.uint32)
+    one = np.fromiter((crc32(x.encode()) for x in w), dtype=np.uint64, count=len(w))
+    run = np.zeros(n, dtype=np.uint64)
+    for k in range(_SHINGLE):
+        run = run * _ODD + one[k : k + n]  # modulo 2^64
+    return np.unique((run >> np.uint64(32)).astype(np.uint32))
 
 
 def is_copy(a: str, b: str, *, titles: tuple[str | None, str | None] = (None, None)) -> bool:
@@ -79,7 +107,7 @@ def _counts(text: str) -> dict[str, set[tuple[str, ...]]]:
     """Map each sentence, its numbers left out, to the numbers it gives: "at least # were hurt" -> {("12",)}."""
     out: dict[str, set[tuple[str, ...]]] = {}
     for line in text.split("\n"):
-        for sentence in re.split(r"(?<=[.!?])[\"”’)]*\s+", re.sub(r"^\d{1,3}[.)]\s*", "", line)):
+        for sentence in re.split(r"(?<=[.!?])[\"”’)]*\s+", _NUMBERING.sub("", line)):
             found = [w.lower() for w in _WORD.findall(sentence)]
             numbers = tuple(w for w in found if w[0].isdigit())
             form = " ".join("#" if w[0].isdigit() else w for w in found)
@@ -95,7 +123,7 @@ def key_facts(text: str) -> frozenset[str]:
     for line in text.split("\n"):
         if is_credit(line):
             continue
-        line = re.sub(r"^\d{1,3}[.)]\s*", "", line)
+        line = _NUMBERING.sub("", line)
         for m in _WORD.finditer(line):
             w = m.group()
             if any(c.isdigit() for c in w) or (

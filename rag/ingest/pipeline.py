@@ -27,7 +27,7 @@ from rag.ingest.read import Raw, Rejected, read
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
-PIPELINE_VERSION = "1"  # raise it when cleaning, events or chunking change: every article is then made anew
+PIPELINE_VERSION = "2"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
 _BATCH_ARTICLES = 24
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.ingest.chunk import HEADER_TOKENS, chunk, embedder_tokenize, header
+from rag.ingest.chunk import HEADER_TOKENS, _words, chunk, embedder_tokenize, header
 from rag.ingest.clean import clean
 from rag.store.embed import MAX_TOKENS, load_tokenizer
 from rag.types import Article, Chunk, Event
@@ -22,6 +22,10 @@ def article(text: str, *, title: str = "A Night at the Harbour", event: Event | 
     return Article(id="a1", source="file:///a.txt", title=title, text=text, events=(event,) if event else ())
 
 
+def tokens(text: str) -> int:
+    return len(TOKENIZER.encode(text, add_special_tokens=False).ids)
+
+
 def sound(a: Article, chunks: list[Chunk]) -> None:
     covered = set()
     for c in chunks:
@@ -32,7 +36,7 @@ def sound(a: Article, chunks: list[Chunk]) -> None:
         covered |= set(range(c.start, c.end))
     assert [n for n, letter in enumerate(a.text) if not letter.isspace() and n not in covered] == []
     assert len({c.id for c in chunks}) == len(chunks)
-    assert [(c.start, c.end) for c in chunks] == sorted((c.start, c.end) for c in chunks)
+    assert all(a.start < b.start and a.end < b.end for a, b in pairwise(chunks))
 
 
 line = st.one_of(
@@ -50,22 +54,85 @@ line = st.one_of(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(line, max_size=25).map("\n".join), st.integers(16, 400), st.text(max_size=400))
-@example("ha " * 900, 180, "T")
-@example("The boat came home. " * 200, 60, "漢" * 300)
-@example("x" * 9000, 180, "x" * 9000)
-def test_offsets_are_exact_nothing_is_left_out_and_all_of_it_is_read(text: str, chunk_tokens: int, title: str) -> None:
+@given(
+    st.lists(line, max_size=25).map("\n".join),
+    st.integers(16, 400),
+    st.none() | st.integers(0, 400),
+    st.integers(0, 300),
+    st.text(max_size=400),
+)
+@example("ha " * 900, 180, None, 60, "T")
+@example("The boat came home. " * 200, 60, 30, 20, "漢" * 300)
+@example("x" * 9000, 180, None, 60, "x" * 9000)
+def test_offsets_are_exact_nothing_is_left_out_and_all_of_it_is_read(
+    text: str, chunk_tokens: int, overlap: int | None, header_tokens: int, title: str
+) -> None:
     a = article(clean(text, title=title).text, title=title)
-    sound(a, chunk(a, chunk_tokens=chunk_tokens))
+    chunks = chunk(a, chunk_tokens=chunk_tokens, overlap=overlap, header_tokens=header_tokens)
+    sound(a, chunks)
+    assert all(tokens(c.text) <= chunk_tokens for c in chunks)
+    assert all(tokens(c.header) <= header_tokens for c in chunks)
+
+
+words = st.one_of(
+    st.text(max_size=9),
+    st.text("aZ.,-'“”’ßéİﬁ½漢。ｶか한\u0301\u200d😀🏽0", max_size=70),
+    st.builds(lambda c, n: c * n, st.sampled_from(["x", "漢", "한", "a-", "é", "\u0301"]), st.integers(1, 150)),
+    st.sampled_from(
+        ["Harbour,", "HARBOUR’s", "don't", "U.S.", "(“No!”)", "naïve", "http://a.example/b?c=d&e=" + "f" * 30]
+    ),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(words, max_size=30).map(" ".join))
+def test_a_text_is_as_long_as_its_words_together(text: str) -> None:
+    text = clean(text).text
+    assert _words(text, embedder_tokenize()).sums[-1] == tokens(text)
+
+
+def test_the_tokenizer_reads_a_word_once_and_a_text_without_spaces_a_few_times() -> None:
+    read = 0
+
+    def tokenize(part: str) -> list[str]:
+        nonlocal read
+        read += len(part)
+        return embedder_tokenize()(part)  # type: ignore[return-value]
+
+    sentences = "Boat number 7 came home. " * 4000
+    chunk(article("\n".join([sentences, *["The boat came home."] * 4000])), chunk_tokens=60, tokenize=tokenize)
+    assert read < 200
+    for unspaced in ("x", "a-", "漢", "한", "\u0301"):
+        read = 0
+        chunk(article(unspaced * 20_000), chunk_tokens=60, tokenize=tokenize)
+        assert read < 20_000 * len(unspaced) * 100
 
 
 def test_chunks_keep_to_the_budget() -> None:
     text = " ".join(f"Boat number {n} came home to the harbour with fish." for n in range(200))
     for budget in (40, 90, 180):
-        chunks = chunk(article(text), chunk_tokens=budget)
-        sizes = [len(TOKENIZER.encode(c.text, add_special_tokens=False).ids) for c in chunks]
+        sizes = [tokens(c.text) for c in chunk(article(text), chunk_tokens=budget)]
         assert max(sizes) <= budget
         assert sorted(sizes)[1] > budget * 0.5  # all but the last are well filled
+
+
+def test_paragraphs_are_packed_until_the_next_does_not_fit() -> None:
+    lines = [f"“Boat no. {n},” said Zoë’s café-owner: naïve 漢字 — {n * 7919}." for n in range(60)]
+    for budget in range(100, 150):
+        chunks = chunk(article("\n".join(lines)), chunk_tokens=budget)
+        assert len(chunks) > 3
+        for a, b in pairwise(chunks):
+            assert tokens(a.text) <= budget < tokens(a.text + "\n" + b.text.split("\n")[0])
+
+
+def test_a_short_header_leaves_room_for_longer_chunks() -> None:
+    text = " ".join(f"Boat number {n} came home." for n in range(300))
+    a = article(text, title="word " * 100)
+    sizes = [max(tokens(c.text) for c in chunk(a, chunk_tokens=999, header_tokens=n)) for n in (20, 60, 120)]
+    assert [MAX_TOKENS - 2 - n >= size > MAX_TOKENS - 20 - n for n, size in zip((20, 60, 120), sizes, strict=True)] == [
+        True
+    ] * 3
+    assert chunk(a, chunk_tokens=180, header_tokens=0)[0].header == ""
 
 
 def test_neighbours_of_a_long_paragraph_share_whole_sentences() -> None:
@@ -75,7 +142,69 @@ def test_neighbours_of_a_long_paragraph_share_whole_sentences() -> None:
         shared = text[b.start : a.end]
         assert shared.startswith("Boat number")
         assert shared.endswith("home.")
-        assert 0 < len(embedder_tokenize()(shared)) <= 60 // 6
+        assert 0 < tokens(shared) <= 60 // 6
+
+
+def test_how_much_neighbours_share_can_be_set() -> None:
+    text = " ".join(f"Boat number {n} came home." for n in range(100))
+    for overlap, least, most in ((0, 0, 0), (20, 12, 20), (30, 24, 30), (500, 24, 30)):  # half of a chunk at most
+        chunks = chunk(article(text), chunk_tokens=60, overlap=overlap)
+        shared = [tokens(text[b.start : a.end]) if b.start < a.end else 0 for a, b in pairwise(chunks)]
+        assert least <= min(shared)
+        assert max(shared) <= most
+
+
+FILLER = "The boat came home to the harbour with fish and the band played on. "
+
+
+@pytest.mark.parametrize(
+    ("end", "begin"),
+    [
+        ("it was over.", "Gov. Kay Ivey signed it"),
+        ("it was over.", "St. Luke’s is full"),
+        ("it was over.", "At 8 p.m. Friday they left"),
+        ("it was over.", "On Sept. 11 they left"),
+        ("it was over.", "Richard J. Daley left"),
+        ("it was over.", "The U.S. Senate left"),
+        ("it was over.", "No. 16 Syracuse left"),
+        ("“It was over.”", "“They left” is what Ana said"),
+        ("(It was over!)", "They left (with fish)"),
+        ("was it over?", "“Yes!” she said and left"),
+        ("it was over…", "Or was it that 3.5 million left"),
+        ("it was over.", "‘Well’ she said and left"),
+    ],
+)
+def test_long_paragraphs_are_cut_where_a_sentence_ends(end: str, begin: str) -> None:
+    """The cut falls inside `begin` if its full stop is taken for an end: it is nearest to the budget."""
+    for rest in range(8):
+        text = FILLER * 3 + end + " " + begin + " " + "and then the boats " * 9 + "were gone. " + FILLER * 5
+        at = text.index(begin)
+        budget = tokens(text[: at + len(begin)]) + rest
+        first, second, *_ = chunk(article(text), chunk_tokens=budget, overlap=0)
+        assert (first.end, second.start) == (at - 1, at)
+
+
+def test_lines_of_a_long_item_stay_whole_and_no_piece_is_a_scrap() -> None:
+    lines = ["1. Ana.", FILLER * 3, FILLER * 4 + "Short.", FILLER * 2, "2. Jo.", "3. Kim."]
+    a = article(clean("\n".join(lines)).text)
+    chunks = [c for c in chunk(a, chunk_tokens=100, overlap=0) if "boat" in c.text]
+    assert [c.text.count("boat") for c in chunks] == [3, 6]  # by sentences alone it were [6, 3]
+    scrap = article("Well. " + "But then the boats and the fish " * 60 + "went home.")
+    assert min(tokens(c.text) for c in chunk(scrap, chunk_tokens=100, overlap=0)[:-1]) > 60
+
+
+def test_a_sentence_too_long_is_cut_at_a_clause() -> None:
+    text = "; ".join("then boat after boat came home to the harbour" for _ in range(60)) + "."
+    chunks = chunk(article(text), chunk_tokens=57, overlap=0)
+    assert all(c.text.endswith((";", ".")) for c in chunks)
+
+
+def test_chinese_is_cut_where_a_sentence_ends() -> None:
+    text = "船在星期五回到了港口。" * 40 + "“船到家了！”他们都这样说。" * 9
+    chunks = chunk(article(text), chunk_tokens=60)
+    assert len(chunks) > 5
+    assert {c.text[-1] for c in chunks} <= set("。”")
+    assert {c.text[0] for c in chunks} <= set("船“他")
 
 
 def test_numbered_items_stay_whole_with_their_caption_and_credit() -> None:

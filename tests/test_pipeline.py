@@ -208,6 +208,7 @@ def test_wherever_the_embedder_fails_nothing_is_half_done(make_library: Make, tm
     with pytest.raises(EmbedError):
         ingest(library, [str(folder)])
     assert library.counts()["articles"] % 24 == 0  # whole batches
+    assert library.counts()["pending"] == 0  # and the index knows them
     consistent(library)
     embedder: Any = library.embedder
     embedder.fail_after = None

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -382,3 +384,56 @@ def test_only_what_a_writer_sealed_is_trusted(copy: Path) -> None:
     with open_library(copy, write=True) as writer:
         assert writer.index.notes == ["The vector index was unfinished and has been rebuilt from the library."]
         assert np.isfinite([x for _, x in writer.index.search(questions(writer)[0], limit=5)]).all()
+
+
+def test_a_writer_that_is_killed_before_it_writes_costs_no_rebuild(copy: Path) -> None:
+    """Over 100,000 chunks a rebuild takes minutes: an index that nobody changed must not be made again."""
+    died = (
+        "import os, sys; from pathlib import Path; from rag.config import Config; from rag.store.library import Library\n"
+        "library = Library.open(Config(library=Path(sys.argv[1]), llm='none'), write=True); library.index; os._exit(9)"
+    )
+    done = subprocess.run([sys.executable, "-c", died, str(copy)], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == 9
+    with open_library(copy, write=True) as writer:
+        assert writer.index.notes == []
+        assert len(writer.index.ids()) == writer.counts()["chunks"]
+    with open_library(copy) as reader:
+        assert reader.index._collection is not None
+
+
+def test_an_index_that_was_written_is_not_trusted_until_it_is_sealed(copy: Path) -> None:
+    with open_library(copy, write=True) as library:
+        assert library.index._look() == "sound"
+        with library.transaction() as db:
+            db.execute("UPDATE chunks SET indexed = 0 WHERE n = (SELECT min(n) FROM chunks)")
+        library.index.sync()
+        assert library.index._look() == "unfinished"
+        index = library.index
+    assert index._look() == "sound"
+
+
+def test_a_scan_keeps_up_with_what_is_written(copy: Path, tmp_path: Path) -> None:
+    """Only vectors that are new are read again, and the answers are those of a library that was just opened."""
+    folder = write_articles(tmp_path / "more", {"new.txt": "Night of the Zeppelin\n\nA zeppelin landed on quay3."})
+    with open_library(copy, write=True) as library:
+        ids, rows = library.matrix()
+        ingest(library, [str(folder)])
+        remove(library, [ids[0].split("-")[0]])
+        rows[1:] = 0.0  # what is in memory is not read from the file again
+        now, kept = library.matrix()
+        new = [n for n, i in enumerate(now) if i not in set(ids)]
+        assert new
+        assert not kept[[n for n in range(len(now)) if n not in new]].any()
+        with open_library(copy) as fresh:
+            assert fresh.matrix()[0] == now == sorted(now)
+            assert (fresh.matrix()[1][new] == kept[new]).all()
+
+
+def test_equal_vectors_are_ranked_by_id(copy: Path) -> None:
+    with open_library(copy, write=True) as library:
+        (one,) = library.rows("SELECT vector FROM chunks LIMIT 1")
+        with library.transaction() as db:
+            db.execute("UPDATE chunks SET vector = ? WHERE n % 2", (one["vector"],))
+        found = library.search_exact(np.frombuffer(one["vector"], np.float32), limit=10)
+        every = [r["id"] for r in library.rows("SELECT id FROM chunks WHERE n % 2 ORDER BY id")]
+        assert [i for i, _ in found] == every[:10]

@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
+from rag.errors import RecapError
 from rag.ingest.chunk import chunk
 from rag.ingest.clean import clean
 from rag.ingest.dedupe import bands, clusters, is_copy
@@ -27,8 +29,8 @@ from rag.ingest.read import Raw, Rejected, read
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
-PIPELINE_VERSION = "2"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
-_BATCH_ARTICLES = 24
+PIPELINE_VERSION = "3"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
+_BATCH_ARTICLES = 24  # in one transaction, and embedded together; the index follows at the end, or at the next opening
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,27 +72,32 @@ def ingest(library: Library, locations: Sequence[str], *, progress: Progress | N
     stale = _mark_settings(library, settings)
     batch: list[Stored] = []
     seen: set[str] = set()
-    for n, found in enumerate(read(locations), start=1):
-        if progress:
-            progress(found.source, n)
-        if isinstance(found, Rejected):
-            run.rejected.append(found)
-            continue
-        stored = _own(found)
-        if stored.article.id in seen:
-            continue  # the same source named twice: the first stands
-        seen.add(stored.article.id)
-        if not stored.article.text:
-            run.rejected.append(Rejected(found.source, "It holds no text that could be an article."))
-            continue
-        batch.append(stored)
-        if len(batch) >= _BATCH_ARTICLES:
-            _store(library, batch, run)
-            batch = []
-    _store(library, batch, run)
-    if stale:
-        _refresh(library, run)
-        library.set_meta({"settings": settings})
+    try:
+        for n, found in enumerate(read(locations), start=1):
+            if progress:
+                progress(found.source, n)
+            if isinstance(found, Rejected):
+                run.rejected.append(found)
+                continue
+            stored = _own(found)
+            if stored.article.id in seen:
+                continue  # the same source named twice: the first stands
+            seen.add(stored.article.id)
+            if not stored.article.text:
+                run.rejected.append(Rejected(found.source, "It holds no text that could be an article."))
+                continue
+            batch.append(stored)
+            if len(batch) >= _BATCH_ARTICLES:
+                _store(library, batch, run)
+                batch = []
+        _store(library, batch, run)
+        if stale:
+            _refresh(library, run)
+            library.set_meta({"settings": settings})
+    except RecapError:
+        with suppress(RecapError):
+            index.sync()  # what was stored is worth an index, and the first error worth more than another
+        raise
     index.sync()
     return IngestReport(
         added=tuple(run.added),
@@ -109,6 +116,7 @@ def remove(library: Library, ids: Iterable[str]) -> int:
     around = {a.id for s in gone.values() for a in library.cluster(s.article.cluster)} - set(gone)
     # Copies that had a date or a title lent to them take it back in the same transaction: killed or not, no half of it.
     _write_derived(library, [], {}, _Run(), also=around, gone=tuple(gone))
+    library.index.sync()
     return len(gone)
 
 
@@ -203,7 +211,6 @@ def _write_derived(
             db.execute("DELETE FROM bands WHERE article_id = ?", (i,))
             db.executemany("INSERT INTO bands VALUES (?, ?)", [(k, i) for k in keys])
         db.executemany("INSERT OR IGNORE INTO copies VALUES (?, ?)", sorted(pairs))
-    library.index.sync()
 
 
 def _copies(library: Library, fresh: dict[str, Stored], new_bands: dict[str, list[str]]) -> set[tuple[str, str]]:

@@ -11,6 +11,7 @@ import hashlib
 import json
 import sqlite3
 import threading
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Library:
         self._embedder: Embedder | None = None
         self._index: VectorIndex | None = None
         self._events: tuple[int, list[tuple[Event, int]]] | None = None
-        self._matrix: tuple[int, list[str], Vectors] | None = None
+        self._matrix: tuple[int, str, list[str], Vectors] | None = None  # generation, embedder, ids, vectors
         self._full_text: FullText | None = None
 
     @classmethod
@@ -442,31 +443,56 @@ class Library:
     def search_exact(self, vector: Vectors, *, limit: int, within: set[str] | None = None) -> list[tuple[str, float]]:
         """Rank chunks by cosine with an exact scan of the stored vectors: what the index must agree with."""
         ids, matrix = self.matrix()
-        if not ids:
+        if within is not None:  # ids begin with their article's and are in order: an article's chunks stand together
+            spans = [(bisect_left(ids, f"{a}-"), bisect_left(ids, f"{a}.")) for a in sorted(within)]
+            places = np.concatenate([np.empty(0, np.int64), *(np.arange(*span) for span in spans)])
+            scores = matrix[places] @ vector if len(places) else np.empty(0, np.float32)
+        else:
+            places = np.arange(len(ids))
+            scores = matrix @ vector if ids else np.empty(0, np.float32)
+        if limit <= 0 or not len(scores):
             return []
-        scores = matrix @ vector
-        if within is not None:
-            keep = {
-                r["id"]
-                for r in self.rows(
-                    "SELECT id FROM chunks WHERE article_id IN (SELECT value FROM json_each(?))",
-                    (json.dumps(sorted(within)),),
-                )
-            }
-            scores = np.where(np.fromiter((i in keep for i in ids), dtype=bool, count=len(ids)), scores, -2.0)
-        best = np.argsort(-scores, kind="stable")[:limit]
-        return [(ids[i], float(scores[i])) for i in best if scores[i] > -1.5]
+        # Equal vectors may differ in the last bit by where they stand: ties are told by 6 digits, then by id.
+        least = np.partition(scores, -limit)[-limit] - 2e-6 if limit < len(scores) else -2.0
+        found = [(ids[places[n]], float(scores[n])) for n in np.flatnonzero(scores >= least)]
+        return sorted(found, key=lambda p: (-round(p[1], 6), p[0]))[:limit]
 
     def matrix(self) -> tuple[list[str], Vectors]:
-        """Every chunk id with its vector: `n` ids, `(n, dim)` float32."""
-        generation = self.generation
+        """Every chunk id in order with its vector: `n` ids, `(n, dim)` float32."""
         with self._guard:
-            if self._matrix is None or self._matrix[0] != generation:
-                rows = self.rows("SELECT id, vector FROM chunks ORDER BY id")
-                data = b"".join(r["vector"] for r in rows)
-                flat = np.frombuffer(data, dtype=np.float32)
-                self._matrix = (generation, [r["id"] for r in rows], flat.reshape(len(rows), -1) if rows else flat)
-            return self._matrix[1], self._matrix[2]
+            if self._matrix is None or self._matrix[0] != self.generation:
+                with self._snapshot() as db:
+                    self._matrix = self._read_matrix(db)
+            return self._matrix[2], self._matrix[3]
+
+    def _read_matrix(self, db: sqlite3.Connection) -> tuple[int, str, list[str], Vectors]:
+        """Read the vectors that are not in memory yet: a library that is being written is asked again and again."""
+        meta = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('generation', 'embedder')").fetchall())
+        generation, embedder = int(meta["generation"]), meta.get("embedder", "")
+        rows = db.execute("SELECT id, n FROM chunks ORDER BY id").fetchall()
+        ids = [r[0] for r in rows]
+        if not ids:
+            return generation, embedder, ids, np.empty((0, 0), np.float32)
+        dim = db.execute("SELECT length(vector) / 4 FROM chunks LIMIT 1").fetchone()[0]
+        matrix = np.empty((len(ids), dim), np.float32)
+        old = self._matrix
+        place_of = {i: n for n, i in enumerate(old[2])} if old and old[1] == embedder else {}
+        place = np.fromiter((place_of.get(i, -1) for i in ids), dtype=np.int64, count=len(ids))
+        known = place >= 0
+        if old and known.any():
+            matrix[known] = old[3][place[known]]
+        to = {rows[at][1]: int(at) for at in np.flatnonzero(~known)}
+        if known.any():
+            sql = "SELECT n, vector FROM chunks WHERE n IN (SELECT value FROM json_each(?)) ORDER BY n"
+            missing = db.execute(sql, (json.dumps(list(to)),))
+        else:  # in the order of the file: by id it would read every page many times
+            missing = db.execute("SELECT n, vector FROM chunks ORDER BY n")
+        while part := missing.fetchmany(2000):
+            data = b"".join(r[1] for r in part)
+            if len(data) != 4 * dim * len(part):
+                raise _corrupt(self.path, "vectors of different lengths")
+            matrix[[to[r[0]] for r in part]] = np.frombuffer(data, dtype=np.float32).reshape(len(part), dim)
+        return generation, embedder, ids, matrix
 
     def articles_about(self, *, event: str | None, year: int | None) -> set[str] | None:
         """Ids of the articles about an event (its key) and a year; None when neither is given."""

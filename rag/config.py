@@ -30,7 +30,7 @@ class Config:
     llm_deadline_s: float = 60.0
     embed_model: str = PACKAGED_MODEL
     events_file: Path | None = None
-    chunk_tokens: int = 180
+    chunk_tokens: int = 250
     top_k: int = 8
     candidates: int = 50
     max_question_chars: int = 2000

@@ -247,11 +247,13 @@ def _vectors(library: Library) -> Iterator[Finding]:
     """Embed a few chunks anew: the stored vectors are those of this model and these texts."""
     import numpy as np
 
+    from rag.store.embed import embed_passages
+
     rows = library.rows("SELECT id, article_id, header, text, vector FROM chunks ORDER BY id")
     rows = rows[:: max(1, -(-len(rows) // VECTORS))]
     if not rows:
         return
-    made = library.embedder.embed([f"{r['header']}\n{r['text']}" for r in rows])
+    made = embed_passages(library.embedder, [(r["header"], r["text"]) for r in rows])
     for r, vector in zip(rows, made, strict=True):
         stored = np.frombuffer(r["vector"], dtype=np.float32)
         if stored.shape != vector.shape or float(stored @ vector) < 0.999:

@@ -78,7 +78,7 @@ class Article:
 class Chunk:
     """A passage of an article: `article.text[start:end] == text`, always (offsets in characters).
 
-    `header` (title, event, date) is embedded in front of the text but is not part of it.
+    `header` (title, event, date) counts in search but is not part of the text.
     """
 
     id: str

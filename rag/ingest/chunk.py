@@ -2,8 +2,8 @@
 
 Blocks stay whole: a numbered item with its caption and credit is one chunk, captions of a gallery are packed a few to
 a chunk, paragraphs are packed up to the budget; what is longer is cut at the ends of sentences, else of clauses, else
-between words. A chunk and its header (title, event, date) fit the 256 tokens that the embedder reads, and every letter
-of the article is in a chunk.
+between words. A chunk fits the 256 tokens that the embedder reads, and every letter of the article is in one. Its header
+(title, event, date) is embedded by itself.
 
 The tokenizer sees each word once, not each article: BERT cuts at white space before it does anything else, so the size
 of a passage is the sum of the sizes of its words, exactly, and few of a text's words are new.
@@ -19,7 +19,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Any
 
-from rag.ingest.clean import _ABBREVIATED, blocks
+from rag.ingest.clean import ABBREVIATED, blocks
 from rag.store.embed import MAX_TOKENS
 from rag.store.library import chunk_digest
 from rag.types import Article, Chunk, ChunkKind
@@ -59,7 +59,7 @@ def embedder_tokenize() -> Tokenize:
 
 
 def header(article: Article, *, tokenize: Tokenize, header_tokens: int = HEADER_TOKENS) -> str:
-    """Write what is embedded in front of each chunk: title, event, date; at most `header_tokens` tokens."""
+    """Write what every chunk of an article is about: title, event, date; at most `header_tokens` tokens."""
     most_title = (header_tokens - _DATE_TOKENS) * 9 // 13  # 36 of 60
     title = _clipped(article.title, most_title, tokenize)
     most_event = header_tokens - _DATE_TOKENS - most_title
@@ -73,20 +73,17 @@ def chunk(
     *,
     chunk_tokens: int,
     overlap: int | None = None,
-    header_tokens: int = HEADER_TOKENS,
     tokenize: Tokenize | None = None,
 ) -> list[Chunk]:
     """Cut an article into chunks of at most `chunk_tokens` tokens (and no more than the embedder reads), in order.
 
     `overlap` is the most tokens that neighbouring pieces of one long block share (None: a sixth; at most a half).
-    `header_tokens` is kept free for the header (at most half of what the embedder reads). `tokenize` must cut as
-    BERT's does, at white space and ASCII punctuation and whatever the case: sizes are sums over words.
+    `tokenize` must cut as BERT's does, at white space and ASCII punctuation and whatever the case: sizes are sums over words.
     """
     tokenize = tokenize or embedder_tokenize()
-    header_tokens = max(0, min(header_tokens, MAX_TOKENS // 2))
-    chunk_tokens = max(12, min(chunk_tokens, MAX_TOKENS - header_tokens - 2))  # [CLS] and [SEP]
+    chunk_tokens = max(12, min(chunk_tokens, MAX_TOKENS - 2))  # [CLS] and [SEP]
     overlap = chunk_tokens // OVERLAP_PART if overlap is None else max(0, min(overlap, chunk_tokens // 2))
-    front = header(article, tokenize=tokenize, header_tokens=header_tokens)
+    front = header(article, tokenize=tokenize)
     seen: dict[str, int] = {}
     out: list[Chunk] = []
     for start, end, kind in _spans(article, chunk_tokens=chunk_tokens, overlap=overlap, tokenize=tokenize):
@@ -138,7 +135,7 @@ class _Words:
         if end.group() != ".":
             return True
         # "Sept. 11", "p.m. Friday", "Gov. Ivey"
-        return not (text[start].isdigit() or before[-3:-2] == "." or _ABBREVIATED.search(before))
+        return not (text[start].isdigit() or before[-3:-2] == "." or ABBREVIATED.search(before))
 
     def begins_clause(self, i: int) -> bool:
         last = self.text[self.ends[i - 1] - 1]

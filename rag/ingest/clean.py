@@ -48,7 +48,7 @@ _GLUED = (
     re.compile(r"(?P<caption>.{2,400}?[\w.!?”\"])\s*(?P<credit>\([^()]{4,140}\))"),
     re.compile(rf"(?P<caption>.{{15,400}}?[.!?][\"”’)]?)\s+(?P<credit>{_PEOPLE}\s*/[^.!?]{{2,80}})"),
 )
-_ABBREVIATED = re.compile(r"\b(?:[A-Z]|Rep|Sen|Gov|Dr|Mrs?|Ms|St|Jr|Sr|Lt|Col|Gen|Capt|Sgt|Prof|Rev|Inc|No|vs)\.$")
+ABBREVIATED = re.compile(r"\b(?:[A-Z]|Rep|Sen|Gov|Dr|Mrs?|Ms|St|Jr|Sr|Lt|Col|Gen|Capt|Sgt|Prof|Rev|Inc|No|vs)\.$")
 _SMALL = frozenset("for of de van von di da la le via by the and courtesy du del der den y e".split())
 _ITEM = re.compile(r"^(?P<n>\d{1,3})[.)](?:\s+\S|$)")
 _BYLINE = re.compile(
@@ -177,7 +177,7 @@ def split_credit(line: str) -> list[str]:
             m
             and is_credit(m.group("credit"))
             and re.search(r"\w", m.group("caption"))
-            and not _ABBREVIATED.search(m.group("caption").strip())
+            and not ABBREVIATED.search(m.group("caption").strip())
         ):
             return [m.group("caption").strip(), re.sub(r":(?=\S)", ": ", m.group("credit").strip(), count=1)]
     return [line]

@@ -26,6 +26,7 @@ from rag.ingest.clean import clean
 from rag.ingest.dedupe import bands, clusters, is_copy
 from rag.ingest.events import load_names, resolve_article
 from rag.ingest.read import Raw, Rejected, read
+from rag.store.embed import embed_passages
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
@@ -276,7 +277,7 @@ def _embed(library: Library, chunks: Sequence[Chunk], run: _Run) -> dict[str, by
         have.update((r["id"], r["vector"]) for r in rows)
     missing = [c for c in chunks if c.id not in have]
     if missing:
-        rows_of = library.embedder.embed([f"{c.header}\n{c.text}" for c in missing])
+        rows_of = embed_passages(library.embedder, [(c.header, c.text) for c in missing])
         have.update((c.id, _bytes(v)) for c, v in zip(missing, rows_of, strict=True))
         run.embedded += len(missing)
     return have
@@ -370,7 +371,7 @@ def _same_embedder(library: Library, run: _Run) -> None:
     made: list[tuple[bytes, str]] = []
     for at in range(0, len(rows), 1000):
         part = rows[at : at + 1000]
-        vectors = library.embedder.embed([f"{r['header']}\n{r['text']}" for r in part])
+        vectors = embed_passages(library.embedder, [(r["header"], r["text"]) for r in part])
         made += [(_bytes(v), r["id"]) for r, v in zip(part, vectors, strict=True)]
 
     def change(db: Any) -> None:

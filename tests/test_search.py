@@ -1,16 +1,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag.ingest.events import load_names
-from rag.retrieve.search import EVENT_BOOST, OTHER_EVENT, YEAR_BOOST, affinity, search
+from rag.ingest.events import editions_said, load_names
+from rag.retrieve.search import (
+    EVENT_BOOST,
+    FRESH_BOOST,
+    OTHER_EVENT,
+    YEAR_BOOST,
+    affinity,
+    freshness,
+    joined,
+    search,
+)
 from rag.store.library import Library
-from rag.types import Article, Event, Hit, Query
+from rag.types import Article, Chunk, ChunkKind, Event, Hit, Query
 from tests.small_coverage import small_library
 
 QUESTIONS = (
@@ -21,6 +31,8 @@ QUESTIONS = (
     "Ana Lima at the {} Lantern Music Awards",
     "Where did the {} Lantern Music Awards take place?",
 )
+DAY = date(2024, 5, 9)
+TEXT: tuple[ChunkKind] = ("text",)
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +168,64 @@ def test_how_well_a_passage_fits_the_event(
     query: Query, about: Article, passage: str, expected: tuple[float, bool]
 ) -> None:
     assert affinity(query, about, passage, names=load_names(None)) == expected
+
+
+# --- how recent, and what belongs together ----------------------------------------------------------------------------
+
+
+def dated(days: int) -> Article:
+    """An article about no event, published this many days before DAY."""
+    return Article(id="a", source="a", title="T", text="x", published=DAY - timedelta(days=days))
+
+
+def test_what_has_just_happened_weighs_more() -> None:
+    asked = Query(text="q", asked="q", as_of=DAY)
+    weights = [freshness(asked, dated(days)) for days in (0, 1, 7, 30, 365)]
+    assert weights == sorted(weights, reverse=True)
+    assert weights[0] == 1 + FRESH_BOOST
+    assert weights[-1] == pytest.approx(1.0)
+    assert freshness(asked, dated(-1)) == 1 + FRESH_BOOST  # corrected, or dated, a day later
+    assert freshness(asked, dated(-60)) == 1.0
+    assert freshness(asked, replace(dated(0), published=None)) == 1.0
+
+
+def test_a_year_or_an_edition_that_is_named_is_meant_however_old() -> None:
+    for query in (asking("2024"), asking(event=False, year=2024)):
+        assert freshness(replace(query, as_of=DAY), dated(0)) == 1.0
+    assert freshness(replace(asking(None), as_of=DAY), dated(0)) == 1 + FRESH_BOOST
+
+
+def ranked(text: str, *spans: tuple[str, ChunkKind]) -> list[tuple[Chunk, Article, float]]:
+    """Passages of one article, best first."""
+    a = Article(id="a", source="a", title="T", text=text)
+    out = []
+    for n, (part, kind) in enumerate(spans):
+        start = text.index(part)
+        c = Chunk(id=f"c{n}", article_id="a", start=start, end=start + len(part), text=part, kind=kind)
+        out.append((c, a, 1.0 - n / 10))
+    return out
+
+
+def test_passages_that_follow_on_each_other_are_one() -> None:
+    text = "One was here.\n\nTwo was there.\n\nThree came late.\n\nFour left."
+    one, two, three, four = ((part, kind) for part in text.split("\n\n") for kind in TEXT)
+    hits = joined(ranked(text, two, four, one, three))
+    assert [(c.id, c.text, score) for c, _, score in hits] == [
+        ("c0", "One was here.\n\nTwo was there.", 1.0),
+        ("c1", "Three came late.\n\nFour left.", 0.9),
+    ]
+    for c, a, _ in hits:
+        assert a.text[c.start : c.end] == c.text
+    assert len(joined(ranked(text, one, three))) == 2  # what lies between was not found
+
+
+def test_captions_and_items_stay_alone() -> None:
+    text = "Ana Lima\n\nJo Berg\n\nThey sang."
+    assert len(joined(ranked(text, ("Ana Lima", "caption"), ("Jo Berg", "caption"), ("They sang.", "text")))) == 3
+
+
+def test_a_passage_of_another_edition_is_not_joined_to_one_of_the_right_edition(small: Library) -> None:
+    hits = search(small, "Who hosted the 2023 Lantern Music Awards?", top_k=30)
+    for h in hits:
+        said = editions_said(h.chunk.text, "lantern-music-awards", load_names(None))
+        assert not said >= {"2023", "2024"}, h.chunk.text

@@ -2,10 +2,15 @@
 
 Soft, with one hard edge: when the question names an edition, no passage of another edition of that event stands above
 one of the right edition. What is never done: leaving articles out because their event was not recognised.
+
+A question that names no date is most often about what has just happened, so what was published shortly before it is asked
+weighs more. Passages of an article that follow on each other are one hit: two halves of an answer are found together, and the
+place in the list that is saved goes to another article.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -24,7 +29,12 @@ if TYPE_CHECKING:
 EVENT_BOOST = 1.6  # the question's event and edition
 YEAR_BOOST = 1.25  # the question's year, where it names no event
 OTHER_EVENT = 0.7  # the question names an event, the article is about another
+FRESH_BOOST = 0.5  # published on the day the question is asked: x 1.5
+FRESH_DAYS = 14.0  # after which that is down to a third
+AHEAD_DAYS = 14  # a day that is this much later than the question's is no news of its time
+JOINED = 2  # passages that follow on each other make one hit
 SAME_PASSAGE = 0.7  # share of the shorter passage's words that a copy must hold
+Ranked = tuple[Chunk, Article, float]
 
 
 def search(
@@ -40,7 +50,7 @@ def search(
 
         query = understand(query, library=library)
     within = library.articles_about(event=event, year=year)
-    limit = max(library.config.candidates, top_k)
+    limit = max(2 * library.config.candidates, top_k)
     vector = library.embedder.embed([query.text])[0]
     dense = [i for i, _ in library.index.search(vector, limit=limit, within=within)]
     lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=within)]
@@ -52,11 +62,58 @@ def search(
     for i, c in chunks.items():
         if c.article_id not in articles:
             continue
-        factor, wrong_edition = affinity(query, articles[c.article_id], c.text, names=names)
-        scored.append((wrong_edition, -fused[i] * factor, i))
+        article = articles[c.article_id]
+        factor, wrong_edition = affinity(query, article, c.text, names=names)
+        scored.append((wrong_edition, -fused[i] * factor * freshness(query, article), i))
     scored.sort()
-    ranked = [(chunks[i], articles[chunks[i].article_id], -score) for _, score, i in scored]
-    return _without_copies(ranked, top_k=top_k)
+    ranked: dict[bool, list[Ranked]] = {False: [], True: []}
+    for wrong_edition, score, i in scored[: 4 * top_k]:
+        ranked[wrong_edition].append((chunks[i], articles[chunks[i].article_id], -score))
+    # What is of the wrong edition is not joined to what is of the right one, or it would stand as high.
+    return _without_copies([*joined(ranked[False]), *joined(ranked[True])], top_k=top_k)
+
+
+def freshness(query: Query, article: Article) -> float:
+    """Weigh how recent an article was when the question was asked: 1 to 1 + FRESH_BOOST.
+
+    1 for a question that names a year or an edition: that one is meant, however old.
+    """
+    if article.published is None or query.year is not None:
+        return 1.0
+    if query.event is not None and query.event.edition is not None:
+        return 1.0
+    age = ((query.as_of or date.today()) - article.published).days
+    return 1.0 if age < -AHEAD_DAYS else 1.0 + FRESH_BOOST * math.exp(-max(age, 0) / FRESH_DAYS)
+
+
+def joined(ranked: Sequence[Ranked]) -> list[Ranked]:
+    """Join passages of running text that follow on each other, up to JOINED of them, at the best one's rank and id.
+
+    Captions and list items stay alone: their neighbours speak of something else.
+    """
+    kept: list[Ranked] = []
+    parts: list[int] = []
+    of_article: dict[str, list[int]] = {}
+    for chunk, article, score in ranked:
+        near = of_article.setdefault(article.id, [])
+        for n in near:
+            first = kept[n][0]
+            if parts[n] < JOINED and first.kind == chunk.kind == "text" and _adjacent(first, chunk, article):
+                start, end = min(first.start, chunk.start), max(first.end, chunk.end)
+                whole = replace(first, start=start, end=end, text=article.text[start:end])
+                kept[n] = (whole, article, kept[n][2])
+                parts[n] += 1
+                break
+        else:
+            near.append(len(kept))
+            kept.append((chunk, article, score))
+            parts.append(1)
+    return kept
+
+
+def _adjacent(a: Chunk, b: Chunk, article: Article) -> bool:
+    before, after = sorted((a, b), key=lambda c: c.start)
+    return not article.text[before.end : after.start].strip()
 
 
 def affinity(query: Query, article: Article, passage: str, *, names: Names) -> tuple[float, bool]:
@@ -83,7 +140,7 @@ def affinity(query: Query, article: Article, passage: str, *, names: Names) -> t
     return 1.0, True
 
 
-def _without_copies(ranked: Sequence[tuple[Chunk, Article, float]], *, top_k: int) -> list[Hit]:
+def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
     """Keep each passage once: the copy in the longest article of its cluster stands for all, at the best rank."""
     kept: list[Hit] = []
     sets: list[frozenset[str]] = []
@@ -111,8 +168,3 @@ def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: 
     if hit.article.cluster != article.cluster:
         return smaller > 12 and overlap >= 0.95 * max(len(bag), len(other))
     return smaller > 0 and overlap >= SAME_PASSAGE * smaller
-
-
-def best_date(article: Article) -> date | None:
-    """The day to show with a passage: when it happened, else when it was published."""
-    return article.date

@@ -1,4 +1,4 @@
-"""`recap eval` (= `python -m eval`): run facts, check facts, compare runs. Thin.
+"""`recap eval` (= `python -m eval`): run facts, check facts, compare runs, find passages beside others. Thin.
 
 Exit status: 0 pass; 1 a pinned fact is wrong, or flipped to wrong (`compare`), or a fact is bad (`check`); 2 could not run.
 """
@@ -28,6 +28,7 @@ _NO_ARTICLES = ("readme", "license", "licence", "notice", "changelog", "contribu
 _EPILOG = """also:
   recap eval check FACTS... [--library DIR]   find bad evidence, doubles, missing answers and twins
   recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
+  recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
 
 exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
 
@@ -35,14 +36,14 @@ exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = words[0] if words and words[0] in ("check", "compare") else "run"
+    command = _command(words)
     parser = _parser(command)
     try:
-        args = parser.parse_args(words if command == "run" else words[1:])
+        args = parser.parse_args(words)
     except SystemExit as e:  # argparse has said what is wrong
         return e.code if isinstance(e.code, int) else 2
     try:
-        return {"run": _run, "check": _check, "compare": _compare}[command](args)
+        return {"run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa}[command](args)
     except RecapError as e:
         print(_visible(str(e)), file=sys.stderr)
         return 2
@@ -54,7 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _command(words: list[str]) -> str:
+    """Take the command out of the words and return it; `--library DIR` may stand before it."""
+    at = 0
+    while at < len(words) and words[at].startswith("--library"):
+        at += 1 if "=" in words[at] else 2
+    return words.pop(at) if at < len(words) and words[at] in ("check", "compare", "realtimeqa") else "run"
+
+
 def _parser(command: str) -> argparse.ArgumentParser:
+    if command == "realtimeqa":
+        return _realtimeqa_parser()
     if command == "compare":
         parser = argparse.ArgumentParser("recap eval compare", description="Compare run B with run A, fact by fact.")
         parser.add_argument("a", metavar="A", help="folder of a run, or its run.jsonl")
@@ -79,6 +90,45 @@ def _parser(command: str) -> argparse.ArgumentParser:
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N facts")
     return parser
+
+
+def _realtimeqa_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "recap eval realtimeqa",
+        description="Find the passages that answer real news questions: Recap beside llama-index's starter, BM25 and dense search.",
+        epilog="What was built is kept in OUT/work: a second run only searches, a stopped one goes on. Remove it to start anew.",
+    )
+    parser.add_argument("data", type=Path, metavar="DIR", help="articles.jsonl[.gz] and questions.jsonl")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="where Recap's library goes (default: OUT/work)")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("runs") / "realtimeqa")
+    parser.add_argument(
+        "--articles", type=_positive, metavar="N", help="only N articles, those of the questions among them"
+    )
+    parser.add_argument(
+        "--questions", type=_positive, metavar="N", help="only N questions (default: all; of a sample N/5)"
+    )
+    parser.add_argument("--systems", type=_systems, metavar="NAMES", help="some of starter,bm25,dense,recap")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="what is drawn (default: 1)")
+    parser.add_argument("--grow", type=_sizes, default=(), metavar="N,N", help="also build Recap with so many articles")
+    parser.add_argument(
+        "--synthetic", type=_positive, metavar="N", help="also add N chunks of made-up text, and search"
+    )
+    parser.add_argument("--change", action="store_true", help="also edit an article, reopen, and rebuild the index")
+    parser.add_argument("--overlap", action="store_true", help="also compare the embedding runtime with fp32")
+    return parser
+
+
+def _systems(text: str) -> tuple[str, ...]:
+    from eval.systems import NAMES
+
+    chosen = tuple(w.strip() for w in text.split(",") if w.strip())
+    if not chosen or (unknown := [w for w in chosen if w not in NAMES]):
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown) if chosen else 'nothing'} is none of {', '.join(NAMES)}")
+    return chosen
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(_positive(w.strip()) for w in text.split(","))
 
 
 def _positive(text: str) -> int:
@@ -127,6 +177,29 @@ def _compare(args: argparse.Namespace) -> int:
     comparison = compare(load(args.a).results, load(args.b).results)
     _show(markdown(comparison))
     return 1 if comparison.pinned_lost else 0
+
+
+def _realtimeqa(args: argparse.Namespace) -> int:
+    from eval.realtimeqa import SYSTEMS, run
+    from eval.sidebyside import markdown
+
+    summary = run(
+        args.data,
+        out=args.out,
+        library=args.library,
+        n_articles=args.articles,
+        n_questions=args.questions,
+        systems=args.systems or SYSTEMS,
+        seed=args.seed,
+        grow=args.grow,
+        synthetic=args.synthetic,
+        change=args.change,
+        overlap=args.overlap,
+        say=lambda text: print(_visible(text), file=sys.stderr, flush=True),
+    )
+    _show(markdown(summary))
+    _say(f"Written: {args.out}/summary.json, report.md, plot.svg, and a line for each question in SYSTEM.jsonl")
+    return 0
 
 
 @contextlib.contextmanager

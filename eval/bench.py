@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
@@ -19,9 +17,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from eval.parts import about, answer_part, environment, peak_rss_mb, run_part
 
 if TYPE_CHECKING:
     from rag.config import Config
@@ -30,6 +29,7 @@ QUESTION = "Who hosted the 2024 VMAs?"
 COLD_RUNS = 5
 WARM_QUESTIONS = 200
 GENERATED = 200  # articles
+SAMPLE = 300  # articles of the news questions
 EMBEDDED = 64  # chunks that both runtimes embed
 _START = [sys.executable, "-c", "pass"]
 _IMPORTS = [sys.executable, "-c", "import rag, chromadb, openvino"]  # what a question cannot do without
@@ -59,20 +59,39 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m eval.bench", description="Measure Recap on this machine.")
     parser.add_argument("--seeds", type=Path, default=Path("seeds"), metavar="DIR", help="articles and facts.jsonl")
     parser.add_argument("--out", type=Path, default=Path("runs") / "bench.json", metavar="FILE")
+    parser.add_argument(
+        "--realtimeqa",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("RECAP_BENCH_DATA") or None,
+        help=f"news questions: measure on {SAMPLE} of their articles too (default: $RECAP_BENCH_DATA)",
+    )
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.part:
         name, *words = args.part
-        print(json.dumps(_PARTS[name](*words)))
-        return 0
+        return answer_part(lambda: _PARTS[name](*words))
     with tempfile.TemporaryDirectory(prefix="recap-bench-") as folder:
         figures = measure(args.seeds.resolve(), Path(folder))
     print(table(figures))
     rows = [asdict(f) | {"ratio": f.ratio} for f in figures]
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps({"about": _about(), "figures": rows}, indent=1) + "\n", encoding="utf-8")
+    args.out.write_text(json.dumps({"about": about(), "figures": rows}, indent=1) + "\n", encoding="utf-8")
     print(f"\nWritten to {args.out}")
-    return 0
+    return _beside_others(args.realtimeqa, args.out.parent / "realtimeqa")
+
+
+def _beside_others(data: Path | None, out: Path) -> int:
+    """Run `recap eval realtimeqa` on a sample of the data, if there are any."""
+    from eval.__main__ import main as evaluate
+
+    if data is None:
+        print(
+            "Finding passages was not measured: name a folder of news questions with --realtimeqa or RECAP_BENCH_DATA."
+        )
+        return 0
+    print()
+    return evaluate(["realtimeqa", str(data), "--articles", str(SAMPLE), "--overlap", "--change", "--out", str(out)])
 
 
 def measure(seeds: Path, folder: Path) -> list[Figure]:
@@ -114,8 +133,8 @@ def measure(seeds: Path, folder: Path) -> list[Figure]:
     imports, _ = _runs(_IMPORTS, 3)
     cold, sizes = _runs(ask, COLD_RUNS)
     tell(
-        Figure("cold ask, median", _median(cold), "s", 6.0, "its imports alone", _median(imports)),
-        Figure("cold ask, slowest", max(cold), "s", 6.0, "its imports alone", _median(imports)),
+        Figure("cold ask, median", _median(cold), "s", 3.0, "its imports alone", _median(imports)),
+        Figure("cold ask, slowest", max(cold), "s", 3.0, "its imports alone", _median(imports)),
         Figure("cold ask, peak memory", max(sizes), "MB"),
     )
 
@@ -157,25 +176,7 @@ def _number(x: float) -> str:
     return f"{x:,.0f}" if x >= 100 else f"{x:.1f}" if x >= 10 else f"{x:.2f}"
 
 
-def _about() -> dict[str, Any]:
-    from importlib.metadata import version
-
-    return {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "load": list(os.getloadavg()),
-        "packages": {p: version(p) for p in ("chromadb", "openvino", "numpy", "tokenizers", "sentence-transformers")},
-    }
-
-
 # --- processes --------------------------------------------------------------------------------------------------------
-
-
-def _environment() -> dict[str, str]:
-    own = {k: v for k, v in os.environ.items() if not k.startswith("RECAP_") or k == "RECAP_CACHE"}
-    quiet = {"PYTHONWARNINGS": "ignore", "TQDM_DISABLE": "1"}
-    return own | {"RECAP_LLM": "none", "HF_HUB_OFFLINE": "1"} | quiet
 
 
 def _runs(command: Sequence[str], times: int) -> tuple[list[float], list[float]]:
@@ -183,29 +184,18 @@ def _runs(command: Sequence[str], times: int) -> tuple[list[float], list[float]]
     seconds, sizes = [], []
     for _ in range(times):
         began = time.perf_counter()
-        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=_environment())
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment())
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         seconds.append(time.perf_counter() - began)
-        sizes.append(_mb(usage.ru_maxrss))
+        sizes.append(usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
         if child.returncode:
             raise SystemExit(f"{' '.join(command)} failed.")
     return seconds, sizes
 
 
 def _part(name: str, *words: str | Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "eval.bench", "--part", name, *map(str, words)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=_environment())
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return result
-
-
-def _mb(maxrss: int) -> float:
-    return maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-
-
-def _rss_mb() -> float:
-    return _mb(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return run_part("eval.bench", "--part", name, *words)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -238,7 +228,7 @@ def _ingest(library: str, articles: str) -> dict[str, Any]:
         embedding = time.perf_counter() - began
     n = len(report.added) + len(report.unchanged)
     return {
-        "articles": n, "chunks": len(texts), "seconds": seconds, "embedding": embedding, "rss_mb": _rss_mb(),
+        "articles": n, "chunks": len(texts), "seconds": seconds, "embedding": embedding, "rss_mb": peak_rss_mb(),
     }  # fmt: skip
 
 
@@ -261,7 +251,7 @@ def _ask(library: str, facts: str) -> dict[str, Any]:
             "search": _each(asked, lambda f: search(opened, understand(f.question, library=opened, as_of=f.as_of))),
             "text": _each(asked, lambda f: opened.search_text(content_words(f.question), limit=50)),
             "embed": _each(asked, lambda f: opened.embedder.embed([f.question])),
-            "rss_mb": _rss_mb(),
+            "rss_mb": peak_rss_mb(),
         }
         vectors = [opened.embedder.embed([f.question])[0] for f in asked]
         opened.search_exact(vectors[0], limit=50)
@@ -301,7 +291,7 @@ def _embed(runtime: str, library: str) -> dict[str, Any]:
         began = time.perf_counter()
         model.embed(texts)
         rounds.append(time.perf_counter() - began)
-    return {"load_s": load_s, "per_second": len(texts) / min(rounds), "rss_mb": _rss_mb()}
+    return {"load_s": load_s, "per_second": len(texts) / min(rounds), "rss_mb": peak_rss_mb()}
 
 
 _PARTS: dict[str, Callable[..., dict[str, Any]]] = {"ingest": _ingest, "ask": _ask, "embed": _embed}

@@ -113,6 +113,21 @@ def said_of(text: str, phrases: Sequence[str]) -> list[str]:
     return [p for p in phrases if contains(text, p)]
 
 
+def answer_normalise(text: str) -> str:
+    """SQuAD's normalisation with a space for punctuation: "Biden's" holds "Biden", "glitch-free" "glitch".
+
+    With punctuation taken out, as SQuAD has it, 134 of the 2,077 articles of 2023 that RealTimeQA names for an answer
+    would not hold it; so all do.
+    """
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", re.sub(r"[^\w\s]", " ", text.lower())).split())
+
+
+def holds_answer(passage: str, answer: str) -> bool:
+    """Tell whether a passage says an answer: its words, whole and next to each other, by `answer_normalise`."""
+    want = answer_normalise(answer)
+    return bool(want) and f" {want} " in f" {answer_normalise(passage)} "
+
+
 # --- citations -------------------------------------------------------------------------------------------------------
 
 

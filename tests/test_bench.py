@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from eval import bench
 from eval.bench import Figure, _each, table, write_articles
 from rag.ingest.dedupe import is_copy
 
@@ -34,3 +37,31 @@ def test_the_articles_are_the_same_every_time_and_no_copies(tmp_path: Path) -> N
     assert one == two
     assert 450 < len(one[0].split()) < 900
     assert not any(is_copy(a, b) for i, a in enumerate(one) for b in one[:i])
+
+
+def test_without_news_questions_it_says_so_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench._beside_others(None, tmp_path) == 0
+    told = capsys.readouterr().out
+    assert "RECAP_BENCH_DATA" in told
+    assert len(told.splitlines()) == 1
+
+
+def test_with_news_questions_it_measures_a_sample_of_their_articles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr("eval.__main__.main", lambda words: asked.append(words) or 0)
+    assert bench._beside_others(tmp_path, tmp_path / "out") == 0
+    assert asked[0][:4] == ["realtimeqa", str(tmp_path), "--articles", str(bench.SAMPLE)]
+
+
+def test_bench_data_may_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Path | None] = []
+    monkeypatch.setattr(bench, "measure", lambda seeds, folder: [])
+    monkeypatch.setattr(bench, "_beside_others", lambda data, out: given.append(data) or 0)
+    monkeypatch.delenv("RECAP_BENCH_DATA", raising=False)
+    assert bench.main(["--out", str(tmp_path / "b.json")]) == 0
+    monkeypatch.setenv("RECAP_BENCH_DATA", str(tmp_path))
+    assert bench.main(["--out", str(tmp_path / "b.json")]) == 0
+    assert bench.main(["--out", str(tmp_path / "b.json"), "--realtimeqa", "other"]) == 0
+    assert given == [None, tmp_path, Path("other")]

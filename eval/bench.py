@@ -91,7 +91,7 @@ def _beside_others(data: Path | None, out: Path) -> int:
         )
         return 0
     print()
-    return evaluate(["realtimeqa", str(data), "--articles", str(SAMPLE), "--overlap", "--change", "--out", str(out)])
+    return evaluate(["realtimeqa", str(data), "--articles", str(SAMPLE), "--change", "--out", str(out)])
 
 
 def measure(seeds: Path, folder: Path) -> list[Figure]:

@@ -248,6 +248,11 @@ def test_an_answer_that_was_cut_in_two_counts_as_missed() -> None:
     assert (got["nDCG@10"], got["MRR@10"], got["relevant"], got["article MRR@10"]) == (0, 0, 0, 1)
 
 
+def test_passages_that_a_system_joins_may_say_what_none_says_alone() -> None:
+    got = judge(question(), [Passage("a", "It was Ines Calder.")], ["It was Ines", "Calder."])
+    assert (got["nDCG@10"], got["relevant"]) == (1, 1)
+
+
 def test_the_copy_of_an_own_article_counts_apart() -> None:
     got = judge(question(), [Passage("b", "Ines Calder", copies=("a",))], ["Ines Calder"])
     assert (got["hit@5"], got["hit@5, copies too"]) == (0, 1)

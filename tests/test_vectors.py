@@ -52,6 +52,12 @@ def copy(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "library"
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every library for one that is too large to be scanned."""
+    monkeypatch.setattr("rag.store.vectors._SCANNED", -1)
+
+
 def agree(a: Found, b: Found) -> None:
     """The same cosines; ids may differ where cosines tie."""
     assert [x for _, x in a] == pytest.approx([x for _, x in b], abs=1e-5)
@@ -437,3 +443,32 @@ def test_equal_vectors_are_ranked_by_id(copy: Path) -> None:
         found = library.search_exact(np.frombuffer(one["vector"], np.float32), limit=10)
         every = [r["id"] for r in library.rows("SELECT id FROM chunks WHERE n % 2 ORDER BY id")]
         assert [i for i, _ in found] == every[:10]
+
+
+def test_a_library_that_can_be_scanned_does_not_load_chroma(copy: Path) -> None:
+    """Importing and loading it would cost a cold question 2 s."""
+    asked = (
+        "import sys; from pathlib import Path; from rag.config import Config; from rag.store.library import Library\n"
+        "from tests.conftest import CountingEmbedder\n"
+        "with Library.open(Config(library=Path(sys.argv[1]), llm='none'), embedder=CountingEmbedder()) as library:\n"
+        "    vector = library.embedder.embed(['boat3'])[0]\n"
+        "    assert library.index.search(vector, limit=3) == library.search_exact(vector, limit=3) != []\n"
+        "    print('chromadb' in sys.modules, library.index.notes)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked, str(copy)],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False []\n"
+
+
+def test_a_reader_opens_the_index_when_it_is_asked_for(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.store.vectors._SCANNED", 150_000)
+    for look in (lambda r: r.index.ids(), lambda r: r.index.ask(questions(r)[0], limit=3)):
+        with open_library(copy) as reader:
+            assert reader.index._collection is None
+            assert look(reader)
+            assert reader.index._collection is not None

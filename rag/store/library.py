@@ -97,6 +97,7 @@ class Library:
         self._events: tuple[int, list[tuple[Event, int]]] | None = None
         self._matrix: tuple[int, str, list[str], Vectors] | None = None  # generation, embedder, ids, vectors
         self._full_text: FullText | None = None
+        self._size: tuple[int, int] | None = None
 
     @classmethod
     def open(
@@ -238,6 +239,14 @@ class Library:
     def generation(self) -> int:
         """A number that grows with every change."""
         return int(self.rows("SELECT value FROM meta WHERE key = 'generation'")[0][0])
+
+    @property
+    def size(self) -> int:
+        """The number of chunks."""
+        generation = self.generation
+        if self._size is None or self._size[0] != generation:
+            self._size = (generation, int(self.rows("SELECT count(*) FROM chunks")[0][0]))
+        return self._size[1]
 
     def integrity(self) -> str:
         """Return "ok", or what is wrong with the file.
@@ -446,7 +455,8 @@ class Library:
         if within is not None:  # ids begin with their article's and are in order: an article's chunks stand together
             spans = [(bisect_left(ids, f"{a}-"), bisect_left(ids, f"{a}.")) for a in sorted(within)]
             places = np.concatenate([np.empty(0, np.int64), *(np.arange(*span) for span in spans)])
-            scores = matrix[places] @ vector if len(places) else np.empty(0, np.float32)
+            few = len(places) < len(ids) // 8  # else copying them costs more than scanning all
+            scores = matrix[places] @ vector if few else (matrix @ vector)[places] if ids else np.empty(0, np.float32)
         else:
             places = np.arange(len(ids))
             scores = matrix @ vector if ids else np.empty(0, np.float32)

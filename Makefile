@@ -34,7 +34,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 $(READY_TEST): $(READY)
-	$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	$(PIP) install --quiet -c constraints.txt -e '.[test,bench]'
 	@touch $@
 
 chat: $(READY)
@@ -49,7 +49,7 @@ lint: $(READY_TEST)
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
-bench: $(READY)
+bench: $(READY_TEST)
 	HF_HUB_OFFLINE=1 $(PY) -m eval.bench $(ARGS)
 
 # Not the library: what is in it may not be had again.

@@ -8,15 +8,18 @@ conversation does not say.
 
 from __future__ import annotations
 
+import calendar
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.ingest.events import find_mentions, load_names, resolve_question
+from rag.ingest.events import MONTHS, edition_asked, find_mentions, load_names, resolve_question
 from rag.ingest.names import find_names, fold
-from rag.retrieve.words import content_words, mend, tokens
+from rag.retrieve.words import SPELLED, content_words, mend, tokens
 from rag.types import Event, Query, Turn
 
 if TYPE_CHECKING:
@@ -60,19 +63,109 @@ def understand(question: str, *, library: Library, history: Sequence[Turn] = (),
         text = standalone(asked, history, as_of=day, names=names, library=library)
     event, year = resolve_question(text, as_of=day, names=names)
     if event is None:  # "music awads": a misspelled name is still that event's
-        event, year = resolve_question(mend(text, names.words), as_of=day, names=names)
+        mended = mend(text, near) if (near := _nearly(text, names.words)) else text
+        if mended != text:
+            event, year = resolve_question(mended, as_of=day, names=names)
     if event is not None and event.edition is None and (as_of or _LATEST.search(text)):
-        event = _latest(event, library=library, as_of=day)
+        event = _latest(event, text, library=library, names=names, as_of=day)
     return Query(text=text, asked=asked, event=event, year=year, as_of=as_of, rewritten=text != asked)
 
 
 _LATEST = re.compile(r"\b(?:most recent|latest|newest|last)\b", re.I)
 
 
-def _latest(event: Event, *, library: Library, as_of: date) -> Event:
-    """Pick the newest edition in the library that had taken place by `as_of`; the event as it is when there is none."""
-    held = [e for e, _ in library.events() if e.key == event.key and e.start and e.start <= as_of and e.edition]
-    return replace(event, edition=max(held, key=lambda e: e.start or date.min).edition) if held else event
+def _latest(event: Event, text: str, *, library: Library, names: Names, as_of: date) -> Event:
+    """Pick the edition that the calendar says is meant, if the library has it; else the newest in it that was held by `as_of`."""
+    held = [e for e, _ in library.events() if e.key == event.key and e.edition]
+    known = names.known.get(event.key)
+    meant = edition_asked(known, text, as_of=as_of) if known else None
+    if meant and any(e.edition == meant for e in held):
+        return replace(event, edition=meant)
+    if known and known.months and not _LATEST.search(text):
+        return event  # the calendar does not say, or the library does not have it: no edition is put above another
+    past = [e for e in held if e.start and e.start <= as_of]
+    return replace(event, edition=max(past, key=lambda e: e.start or date.min).edition) if past else event
+
+
+def _nearly(text: str, known: frozenset[str]) -> frozenset[str]:
+    """Keep of the `known` words those that some word of `text` may be a misspelling of: nearly the same letters."""
+    by_letter = _by_letter(known)
+    near: set[str] = set()
+    for w in {w for w in tokens(text) if len(w) >= 5}:
+        letters = Counter(w)
+        for k, have in by_letter.get(w[0], ()):
+            if abs(len(k) - len(w)) <= 2 and 2 * (letters & have).total() >= SPELLED * (len(k) + len(w)):
+                near.add(k)
+    return frozenset(near)
+
+
+@lru_cache(maxsize=4)
+def _by_letter(known: frozenset[str]) -> dict[str, list[tuple[str, Counter[str]]]]:
+    table: dict[str, list[tuple[str, Counter[str]]]] = defaultdict(list)
+    for k in sorted(known):
+        table[k[0]].append((k, Counter(k)))
+    return table
+
+
+_WEEKDAY = re.compile(r"\b(?:(?:on|last|this|past|[Ll]ast) )?(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b")
+_DAYS = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
+_SPANS = re.compile(
+    r"\b(?:(?P<today>today|tonight)|(?P<yesterday>yesterday|last night)|(?P<tomorrow>tomorrow)"
+    r"|(?P<which>this|last|past|next|coming)(?: past| coming)? (?P<unit>weekend|week|month|year)s?(?!\s+old)"
+    r"|in (?:the )?(?P<early>early |late |mid-)?(?P<month>January|February|March|April|May|June|July|August|September|October|"
+    r"November|December)(?: (?P<y>(?:19|20)\d{2}))?)\b",
+    re.I,
+)
+
+
+def days_meant(text: str, *, as_of: date) -> tuple[date, date] | None:
+    """Return the first and last day that a question asked on `as_of` speaks of ("this week", "on Monday"), or None.
+
+    "This week" is the seven days up to `as_of` and the one after it: news is asked about when it has happened, and a
+    quiz is printed the day after. A month without a year is the last one that began by `as_of`.
+    """
+    if m := _SPANS.search(text):
+        if m.group("today"):
+            return as_of, as_of
+        if m.group("yesterday"):
+            return as_of - timedelta(days=1), as_of - timedelta(days=1)
+        if m.group("tomorrow"):
+            return as_of + timedelta(days=1), as_of + timedelta(days=1)
+        if m.group("month"):
+            month = MONTHS[m.group("month").lower()]
+            year = int(m.group("y") or (as_of.year if month <= as_of.month else as_of.year - 1))
+            return _month(year, month)
+        return _span(m.group("which").lower(), m.group("unit").lower(), as_of)
+    if m := _WEEKDAY.search(text):
+        day = as_of - timedelta(days=(as_of.weekday() - _DAYS.index(m.group(1).lower())) % 7)
+        return day, day
+    return None
+
+
+def _month(year: int, month: int) -> tuple[date, date]:
+    return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _span(which: str, unit: str, as_of: date) -> tuple[date, date]:
+    ahead = which in ("next", "coming")
+    if unit == "year":
+        year = as_of.year + (1 if ahead else 0 if which == "this" else -1)
+        return date(year, 1, 1), date(year, 12, 31)
+    if unit == "month":
+        if which == "this":
+            return _month(as_of.year, as_of.month)
+        first = as_of.replace(day=1)
+        other = first - timedelta(days=1) if not ahead else _month(first.year, first.month)[1] + timedelta(days=1)
+        return _month(other.year, other.month)
+    if unit == "weekend":
+        saturday = as_of - timedelta(days=(as_of.weekday() - 5) % 7)
+        saturday += timedelta(days=7 if ahead else 0)
+        return saturday, saturday + timedelta(days=1)
+    if ahead:
+        return as_of + timedelta(days=1), as_of + timedelta(days=7)
+    if which == "this":
+        return as_of - timedelta(days=7), as_of + timedelta(days=1)
+    return as_of - timedelta(days=14), as_of
 
 
 def standalone(question: str, history: Sequence[Turn], *, as_of: date, names: Names, library: Library) -> str:

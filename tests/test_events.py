@@ -574,3 +574,12 @@ def test_no_text_takes_long(unit: str) -> None:
     text = unit * (60_000 // len(unit))
     about(text[:500], text, TODAY)
     resolve_question(text[:4000], as_of=TODAY, names=NAMES)
+
+
+@pytest.mark.parametrize(
+    "question", ["Lantern Music Awards 2024: who hosted?", "album of the year, lantern music awards 2024"]
+)
+def test_a_question_may_begin_with_an_event_that_no_file_knows(question: str) -> None:
+    event, year = resolve_question(question, as_of=date(2025, 1, 1), names=load_names(None))
+    assert event is not None
+    assert (event.key, event.edition, year) == ("lantern-music-awards", "2024", None)

@@ -38,7 +38,7 @@ _BEFORE_YEAR = re.compile(rf"\b(?P<name>(?:[A-Z][\w'’&-]*\s+)(?:{_CAP}\s+){{0,
 _ENDS = r"(?!\s+(?-i:[A-Z][a-z]))"  # "Football Bowl Subdivision" is no bowl
 _ASKED = re.compile(rf"\b(?P<y1>{_YEAR})\s+(?P<n1>(?:[\w'’&.-]+\s+){{1,4}}?(?:{_HEADS}))\b{_ENDS}", re.I)
 _ASKED_AFTER = re.compile(
-    rf"\b(?:the|at|of|for|in)\s+(?P<n2>(?:(?!the\b|at\b|of\b|for\b|in\b)[\w'’&.-]+\s+){{1,4}}?(?:{_HEADS}))"
+    rf"(?:^|[,;:]\s+|\b(?:the|at|of|for|in)\s+)(?P<n2>(?:(?!the\b|at\b|of\b|for\b|in\b)[\w'’&.-]+\s+){{1,4}}?(?:{_HEADS}))"
     rf"\s+(?:in\s+|of\s+)?(?P<y2>{_YEAR})\b",
     re.I,
 )

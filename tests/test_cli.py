@@ -578,6 +578,20 @@ def test_a_terminal_without_the_letters(recap: Shell, filled: Path) -> None:
 # --- chat -------------------------------------------------------------------------------------------------------------
 
 
+def test_chat_may_be_stopped_while_it_is_still_loading(recap: Shell) -> None:
+    p = subprocess.Popen(
+        [*RECAP, "chat", "--port", "0", "--no-browser"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=recap.folder,
+        preexec_fn=heed_ctrl_c,
+    )  # fmt: skip
+    assert p.stdout
+    while "http://127.0.0.1:" not in (line := p.stdout.readline()):
+        assert line, "it ended before it opened"
+    p.send_signal(signal.SIGINT)
+    _, said = p.communicate(timeout=60)
+    assert (p.returncode, said) == (0, "")
+
+
 def test_chat_opens_on_a_library_that_does_not_exist_yet(recap: Shell) -> None:
     import httpx
 

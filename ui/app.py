@@ -400,7 +400,8 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
     with library:
         desk = Desk(library, ask_stream=ask_stream, s=s)
         page = _page(desk)
-        threading.Thread(target=desk.warm, name="recap-warm", daemon=True).start()
+        warming = threading.Thread(target=desk.warm, name="recap-warm", daemon=True)
+        warming.start()
         page.launch(
             server_name=host,
             server_port=port,
@@ -440,6 +441,7 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         _wait_for_the_end()
         page.close(verbose=False)
+        warming.join()  # Python must not end while a model is being loaded: the C++ underneath would abort
 
 
 def _wait_for_the_end() -> None:

@@ -353,3 +353,20 @@ def test_config_is_not_changed_by_opening(tmp_path: Path) -> None:
     config = Config(library=tmp_path / "x", llm="none")
     with Library.open(config, create=True, embedder=CountingEmbedder()) as library:
         assert library.config is config
+
+
+def test_an_article_without_a_headline_is_about_the_event_of_its_first_sentence(
+    make_library: Make, tmp_path: Path
+) -> None:
+    """Not of its first words: those that stand for a headline are cut before the event is named."""
+    opening = (
+        "Some of the best loved singers and bands of the whole of the north coast took the stage at the 2024 Lantern Music "
+        "Awards on Sunday evening (May 5), but much of what happened was never on the screens.\n"
+    )
+    folder = write_articles(tmp_path / "a", {"gallery.txt": opening + "Behind the stage there was tea. " * 40})
+    library = make_library()
+    ingest(library, [str(folder)])
+    (article,) = library.articles()
+    assert "Lantern" not in article.title
+    assert article.event is not None
+    assert (article.event.label, article.event.start) == ("2024 Lantern Music Awards", date(2024, 5, 5))

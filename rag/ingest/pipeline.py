@@ -30,7 +30,7 @@ from rag.store.embed import embed_passages
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
-PIPELINE_VERSION = "4"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
+PIPELINE_VERSION = "5"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
 _BATCH_ARTICLES = 24  # in one transaction, and embedded together; the index follows at the end, or at the next opening
 
 
@@ -242,14 +242,15 @@ def _derive(library: Library, s: Stored, group: Sequence[Stored], cluster: str) 
     dates = sorted(m.own_published for m in group if m.own_published)
     published = s.own_published or (dates[0] if dates else None)
     longest = sorted((m for m in group if m.own_title), key=lambda m: (-len(m.article.text), m.article.id))
-    title = s.own_title or (longest[0].own_title if longest else None) or _first_words(s.article)
+    headline = s.own_title or (longest[0].own_title if longest else None) or ""
+    title = headline or _first_words(s.article)
     names = load_names(library.config.events_file)
     article = replace(
         s.article,
         title=title,
         published=published,
         published_lent=s.own_published is None and published is not None,
-        events=resolve_article(title, s.article.text, published=published, names=names),
+        events=resolve_article(headline, s.article.text, published=published, names=names),
         cluster=cluster,
     )
     inputs = [PIPELINE_VERSION, s.content_key, library.config.chunk_tokens]

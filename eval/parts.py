@@ -116,7 +116,7 @@ def about() -> dict[str, Any]:
     """Tell where and with what something was measured."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from eval.run import _git
+    from eval.run import git_revision
 
     packages = {}
     for name in ("chromadb", "openvino", "numpy", "tokenizers", "sentence-transformers", "llama-index-core", "bm25s"):
@@ -124,7 +124,7 @@ def about() -> dict[str, Any]:
             packages[name] = version(name)
     return {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "git": _git(),
+        "git": git_revision(),
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load": list(os.getloadavg()) if hasattr(os, "getloadavg") else [],

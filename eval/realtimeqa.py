@@ -7,7 +7,6 @@ OUT/work and is not built again; the figures of a build are those of the first t
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -162,6 +161,7 @@ def score(
 
 
 def _write_results(out: Path, summary: Mapping[str, Any], records: Mapping[str, Sequence[object]]) -> None:
+    from eval.report import write_files
     from eval.sidebyside import markdown, plot
 
     files = {
@@ -170,11 +170,4 @@ def _write_results(out: Path, summary: Mapping[str, Any], records: Mapping[str, 
         "plot.svg": plot(summary),
     }
     files |= {f"{s}.jsonl": "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in of) for s, of in records.items()}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            scratch = out / f".{name}.new"
-            scratch.write_text(text, encoding="utf-8", errors="backslashreplace")
-            os.replace(scratch, out / name)
-    except OSError as e:
-        raise RecapError(f"Cannot write the results to {out}: {e.strerror}. Choose another with --out.") from e
+    write_files(out, files)

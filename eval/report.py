@@ -47,6 +47,14 @@ def write(run: Run, out: Path) -> None:
         "report.html": page(run.results, summary),
         "junit.xml": junit(run.results),
     }
+    write_files(out, files)
+
+
+def write_files(out: Path, files: Mapping[str, str]) -> None:
+    """Write `files` (name -> text) to the folder `out`, each whole or not at all.
+
+    Raises: RecapError when the folder cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

@@ -434,10 +434,10 @@ def _code() -> dict[str, Any]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"git": _git(), "versions": versions}
+    return {"git": git_revision(), "versions": versions}
 
 
-def _git() -> str | None:
+def git_revision() -> str | None:
     """The commit of this code, "+" behind it when files differ; None outside a checkout."""
 
     def git(*words: str) -> str:

@@ -72,6 +72,14 @@ class Shell:
         assert status is None or done.returncode == status, (done.returncode, done.stdout, done.stderr)
         return done
 
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start it as a shell does in the foreground: Ctrl+C is heeded."""
+        return subprocess.Popen(
+            [*RECAP, *words],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=self.folder,
+            preexec_fn=heed_ctrl_c,
+        )  # fmt: skip
+
     def fails(self, *words: str | Path, says: str, status: int = 2, stdin: str | None = None, **env: str) -> None:
         """Expect one sentence on stderr and nothing on stdout."""
         done = self(*words, stdin=stdin, status=status, **env)
@@ -460,11 +468,7 @@ def test_a_reader_that_goes_away_is_no_failure(filled: Path, tmp_path: Path) -> 
 def test_ctrl_c_in_the_middle_of_an_ingest(recap: Shell) -> None:
     lines = "\n".join(json.dumps({"title": f"Report {n}", "text": f"{GALLERY} {n}"}) for n in range(3000))
     (recap.folder / "many.jsonl").write_text(lines)
-    p = subprocess.Popen(
-        [*RECAP, "ingest", "many.jsonl"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=recap.folder,
-        preexec_fn=heed_ctrl_c,
-    )  # fmt: skip
+    p = recap.start("ingest", "many.jsonl")
     until = time.monotonic() + 60
     while not (recap.folder / ".recap" / "library.sqlite3").exists() and time.monotonic() < until:
         time.sleep(0.05)
@@ -579,11 +583,7 @@ def test_a_terminal_without_the_letters(recap: Shell, filled: Path) -> None:
 
 
 def test_chat_may_be_stopped_while_it_is_still_loading(recap: Shell) -> None:
-    p = subprocess.Popen(
-        [*RECAP, "chat", "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=recap.folder,
-        preexec_fn=heed_ctrl_c,
-    )  # fmt: skip
+    p = recap.start("chat", "--port", "0", "--no-browser")
     assert p.stdout
     while "http://127.0.0.1:" not in (line := p.stdout.readline()):
         assert line, "it ended before it opened"
@@ -595,11 +595,7 @@ def test_chat_may_be_stopped_while_it_is_still_loading(recap: Shell) -> None:
 def test_chat_opens_on_a_library_that_does_not_exist_yet(recap: Shell) -> None:
     import httpx
 
-    p = subprocess.Popen(
-        [*RECAP, "chat", "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(), cwd=recap.folder,
-        preexec_fn=heed_ctrl_c,
-    )  # fmt: skip
+    p = recap.start("chat", "--port", "0", "--no-browser")
     assert p.stdout
     try:
         url = ""

@@ -171,8 +171,6 @@ folder = Path({str(tmp_path)!r})
 (folder / "a.txt").write_text(REPORT)
 with Library.open(Config(library=folder / "l", llm="none"), create=True, embedder=CountingEmbedder()) as library:
     ingest(library, [str(folder / "a.txt")])
-for name in [m for m in sys.modules if m.startswith("llama_index")]:
-    del sys.modules[name]  # ingest may split with it; a question may not
 with Library.open(Config(library=folder / "l", llm="none"), embedder=CountingEmbedder()) as library:
     assert search(library, "Who opened the market?")
 """

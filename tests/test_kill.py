@@ -35,7 +35,6 @@ from rag.ingest import pipeline
 from rag.store.library import Library
 from tests.conftest import CountingEmbedder
 import chromadb, datasketch, filelock
-from llama_index.core.node_parser import SentenceSplitter
 pipeline._BATCH_ARTICLES = 4
 for line in sys.stdin:
     folder, *commands = line.rstrip("\\n").split("\\t")

@@ -930,7 +930,8 @@ def render(checked: Sequence[Checked]) -> tuple[str, tuple[Citation, ...]]:
             hit = s.source.hit
             marker = numbers.setdefault(hit.chunk.id, len(numbers) + 1)
             marks += f"[{marker}]"
-            citations.append(_citation(s, marker=marker, sentence=index, verdict=_shown(sentence, s)))
+            verdict = _shown(sentence, s)
+            citations.append(citation(hit, s.start, s.end, marker=marker, sentence=index, verdict=verdict))
         body = sentence.text
         if marks:
             stop = re.search(r"[.!?…]+[\"'”’)]*$", body)
@@ -947,23 +948,26 @@ def _shown(sentence: Checked, support: Support) -> Verdict:
     return "supported" if sentence.verdict == "supported" else support.verdict
 
 
-def _citation(s: Support, *, marker: int, sentence: int, verdict: Verdict) -> Citation:
-    article = s.source.hit.article
+def citation(
+    hit: Hit, start: int, end: int, *, marker: int, sentence: int = 0, verdict: Verdict = "supported"
+) -> Citation:
+    """Cite the characters `start` to `end` of a hit's article."""
+    article = hit.article
     return Citation(
         marker=marker,
         article_id=article.id,
-        chunk_id=s.source.hit.chunk.id,
+        chunk_id=hit.chunk.id,
         title=article.title,
-        quote=article.text[s.start : s.end],
-        start=s.start,
-        end=s.end,
+        quote=article.text[start:end],
+        start=start,
+        end=end,
         url=article.url,
         published=article.published,
         outlet=article.outlet,
         event=article.event,
         verdict=verdict,
         sentence=sentence,
-        copies=s.source.hit.copies,
+        copies=hit.copies,
     )
 
 

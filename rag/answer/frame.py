@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rag.answer.cite import citation
 from rag.answer.span import MOST_CITED, Reading, Span, day, listing
 from rag.ingest.names import fold
 from rag.types import Answer, Article, Citation, Hit, Query
@@ -28,7 +29,7 @@ def occasion(article: Article) -> str:
 
 def frame(query: Query, reading: Reading, hits: Sequence[Hit]) -> Answer:
     spans = reading.spans[:MOST_CITED]
-    citations = tuple(citation(s, n, hits) for n, s in enumerate(spans, start=1))
+    citations = tuple(_cited(s, n, hits) for n, s in enumerate(spans, start=1))
     markers = "".join(f"[{c.marker}]" for c in citations)
     when = occasion(spans[0].unit.article)
     where = f" ({when})" if when else ""
@@ -112,29 +113,14 @@ def _in_the_questions_words(query: Query, short: str) -> str | None:
     return f"{short} {verb} {rest}"
 
 
-def citation(span: Span, marker: int, hits: Sequence[Hit]) -> Citation:
+def _cited(span: Span, marker: int, hits: Sequence[Hit]) -> Citation:
     a = span.unit.article
     hit = next(
         (h for h in hits if h.article.id == a.id and h.chunk.start < span.end and span.start < h.chunk.end), None
     )
     if hit is None:
         hit = next(h for h in hits if h.article.id == a.id)
-    return Citation(
-        marker=marker,
-        article_id=a.id,
-        chunk_id=hit.chunk.id,
-        title=a.title,
-        quote=a.text[span.start : span.end],
-        start=span.start,
-        end=span.end,
-        url=a.url,
-        published=a.published,
-        outlet=a.outlet,
-        event=a.event,
-        verdict="supported",
-        sentence=0,
-        copies=hit.copies,
-    )
+    return citation(hit, span.start, span.end, marker=marker)
 
 
 def refuse(query: Query, hits: Sequence[Hit], *, library: Library) -> str:

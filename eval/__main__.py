@@ -29,6 +29,7 @@ _EPILOG = """also:
   recap eval check FACTS... [--library DIR]   find bad evidence, doubles, missing answers and twins
   recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
   recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
+  recap eval squad FILE                       read a SQuAD-format set with the reader's model
 
 exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
 
@@ -43,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as e:  # argparse has said what is wrong
         return e.code if isinstance(e.code, int) else 2
     try:
-        return {"run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa}[command](args)
+        return {"run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa, "squad": _squad}[command](
+            args
+        )
     except RecapError as e:
         print(_visible(str(e)), file=sys.stderr)
         return 2
@@ -60,12 +63,20 @@ def _command(words: list[str]) -> str:
     at = 0
     while at < len(words) and words[at].startswith("--library"):
         at += 1 if "=" in words[at] else 2
-    return words.pop(at) if at < len(words) and words[at] in ("check", "compare", "realtimeqa") else "run"
+    return words.pop(at) if at < len(words) and words[at] in ("check", "compare", "realtimeqa", "squad") else "run"
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
     if command == "realtimeqa":
         return _realtimeqa_parser()
+    if command == "squad":
+        parser = argparse.ArgumentParser(
+            "recap eval squad", description="Read a SQuAD-format set with the reader's model."
+        )
+        parser.add_argument("file", type=Path, metavar="FILE", help="SQuAD 1.1 JSON, gzipped or not")
+        parser.add_argument("--model", type=Path, metavar="DIR", help="another model than the one shipped")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="write squad.json and squad.jsonl there")
+        return parser
     if command == "compare":
         parser = argparse.ArgumentParser("recap eval compare", description="Compare run B with run A, fact by fact.")
         parser.add_argument("a", metavar="A", help="folder of a run, or its run.jsonl")
@@ -177,6 +188,19 @@ def _compare(args: argparse.Namespace) -> int:
     comparison = compare(load(args.a).results, load(args.b).results)
     _show(markdown(comparison))
     return 1 if comparison.pinned_lost else 0
+
+
+def _squad(args: argparse.Namespace) -> int:
+    from eval.squad import run
+    from rag.model.reader import MODEL_DIR
+
+    found = run(args.file, model=args.model or MODEL_DIR, out=args.out)
+    em, f1 = found["em"], found["f1"]
+    print(
+        f"{found['questions']:,} questions: EM {100 * em['mean']:.1f} [{100 * em['low']:.1f}, {100 * em['high']:.1f}], "
+        f"F1 {100 * f1['mean']:.1f} [{100 * f1['low']:.1f}, {100 * f1['high']:.1f}], {found['ms']} ms a question"
+    )
+    return 0
 
 
 def _realtimeqa(args: argparse.Namespace) -> int:

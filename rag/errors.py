@@ -9,6 +9,7 @@ RecapError
 │   ├── LibraryLocked      another process is writing to it
 │   └── LibraryCorrupt     its file is damaged: refused, never started empty in silence
 ├── EmbedError             the embedding model is missing or failed
+├── ReaderModelError       the reader's model is missing or damaged; the quoting reader answers instead
 └── LLMError               the language model failed; the reader answers instead
     ├── LLMUnavailable     no server, wrong host, wrong model name, missing package
     ├── LLMAuthError       the key is missing or refused
@@ -32,6 +33,7 @@ __all__ = [
     "LibraryLocked",
     "LibraryMissing",
     "ReadError",
+    "ReaderModelError",
     "RecapError",
 ]
 
@@ -70,6 +72,10 @@ class LibraryCorrupt(LibraryError):
 
 class EmbedError(RecapError):
     """The embedding model is missing or failed."""
+
+
+class ReaderModelError(RecapError):
+    """The reader's model is missing or damaged."""
 
 
 class LLMError(RecapError):

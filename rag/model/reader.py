@@ -1,0 +1,172 @@
+"""The reader's model: question and passage -> where the answer stands, whether it is there, how well the passage fits.
+
+An int8 ONNX file of 23 MB that stands beside this module, run by ONNX Runtime: no torch, no key, no GPU. How it was made
+and what it can do is in its CARD.md; `python -m rag.train` makes it anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.errors import ReaderModelError
+
+MODEL_DIR = Path(__file__).parent
+MODEL_FILE, TOKENIZER_FILE, SUMS_FILE = "reader.onnx", "tokenizer.json", "sums.json"
+MAX_QUESTION = 48  # tokens
+MAX_HEADER = 32  # tokens
+MAX_SPAN = 30  # tokens of an answer
+CLS, SEP = 101, 102
+_BATCH_TOKENS = 4096
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the model makes of one passage.
+
+    `start`, `end` are characters of the passage; `span` is the score of that span and `none` that of "not here", in logits
+    (`margin` is their difference); `relevance` is a logit too.
+    """
+
+    start: int
+    end: int
+    span: float
+    none: float
+    relevance: float
+
+    @property
+    def margin(self) -> float:
+        """How much better the span is than "not here"."""
+        return self.span - self.none
+
+
+def header_of(title: str, published: date | None) -> str:
+    """What the reader is told of an article beside the passage: its title and the day it was published."""
+    day = f"{published.day} {published:%B %Y}" if published else ""
+    return f"{title} ({day})" if title and day else title or day
+
+
+def pack(question: Sequence[int], header: Sequence[int], text: Sequence[int]) -> tuple[list[int], int]:
+    """Return the ids of [CLS] question [SEP] (header [SEP]) text [SEP], and where the text begins: there segment 1 does."""
+    ids = [CLS, *question[:MAX_QUESTION], SEP]
+    if header:
+        ids += [*header[:MAX_HEADER], SEP]
+    return [*ids, *text, SEP], len(ids)
+
+
+def best_span(start: Floats, end: Floats, *, first: int, longest: int = MAX_SPAN) -> tuple[int, int, float]:
+    """Return (first token, last token, score) of the best span at or behind `first`; `start`, `end`: (length,) logits."""
+    n = len(start) - first
+    if n <= 0:
+        return first, first, -1e4
+    scores = start[first:, None] + end[None, first:]  # (n, n): from row to column
+    allowed = np.tri(n, n, longest - 1, dtype=bool) & ~np.tri(n, n, -1, dtype=bool)
+    at = int(np.argmax(np.where(allowed, scores, -np.inf)))
+    return first + at // n, first + at % n, float(scores.flat[at])
+
+
+class ReaderModel:
+    """The model, loaded. Safe to call from several threads."""
+
+    def __init__(self, folder: Path = MODEL_DIR, *, threads: int = 2) -> None:
+        """Load and verify the files. Raises: ReaderModelError."""
+        try:
+            import onnxruntime as ort
+            from tokenizers import Tokenizer
+
+            check(folder)
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = threads
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.log_severity_level = 3
+            self._session = ort.InferenceSession(str(folder / MODEL_FILE), options, providers=["CPUExecutionProvider"])
+            self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+        except ReaderModelError:
+            raise
+        except Exception as e:  # the runtime's own errors have no common base
+            raise ReaderModelError(
+                f"The reader's model in {folder} cannot be loaded ({type(e).__name__}). Reinstall Recap."
+            ) from e
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._guard = threading.Lock()
+        self.name = f"recap-reader@{json.loads((folder / SUMS_FILE).read_text(encoding='utf-8'))[MODEL_FILE][:8]}"
+
+    def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[Read]:
+        """Read (header, text) passages for a question. Text beyond 512 tokens in all is not seen. Raises: ReaderModelError."""
+        asked = self._encode([question])[0].ids
+        headers = (
+            {h: e.ids for h, e in zip(hs, self._encode(hs), strict=True)}
+            if (hs := sorted({h for h, _ in passages}))
+            else {}
+        )
+        encoded = self._encode([t for _, t in passages])
+        packed = []
+        for (header, _), e in zip(passages, encoded, strict=True):
+            room = 512 - min(len(asked), MAX_QUESTION) - min(len(headers[header]), MAX_HEADER) - 4
+            packed.append(pack(asked, headers[header], e.ids[:room]))
+        out: list[Read | None] = [None] * len(passages)
+        for rows in _batches([len(ids) for ids, _ in packed]):
+            start, end, relevance = self._run([packed[r] for r in rows])
+            for n, r in enumerate(rows):
+                ids, first = packed[r]
+                last = len(ids) - 1
+                a, b, score = best_span(start[n, :last], end[n, :last], first=first)
+                offsets = encoded[r].offsets
+                here, there = (offsets[a - first][0], offsets[b - first][1]) if last > first else (0, 0)
+                out[r] = Read(here, there, score, float(start[n, 0] + end[n, 0]), float(relevance[n]))
+        return [r for r in out if r is not None]
+
+    def _encode(self, texts: Sequence[str]) -> list[Any]:
+        return list(
+            self._tokenizer.encode_batch(
+                [t.encode("utf-8", "replace").decode() for t in texts], add_special_tokens=False
+            )
+        )
+
+    def _run(self, rows: Sequence[tuple[list[int], int]]) -> tuple[Floats, Floats, Floats]:
+        width = max(len(ids) for ids, _ in rows)
+        given = {k: np.zeros((len(rows), width), np.int64) for k in ("input_ids", "attention_mask", "token_type_ids")}
+        for n, (ids, first) in enumerate(rows):
+            given["input_ids"][n, : len(ids)] = ids
+            given["attention_mask"][n, : len(ids)] = 1
+            given["token_type_ids"][n, first : len(ids)] = 1
+        try:
+            start, end, relevance = self._session.run(None, given)
+        except Exception as e:
+            raise ReaderModelError(f"The reader's model failed ({type(e).__name__}). Run `recap doctor`.") from e
+        return start, end, relevance
+
+
+def check(folder: Path = MODEL_DIR) -> None:
+    """Compare the model's files with their SHA-256. Raises: ReaderModelError."""
+    try:
+        sums = json.loads((folder / SUMS_FILE).read_text(encoding="utf-8"))
+        for name in (MODEL_FILE, TOKENIZER_FILE):
+            with (folder / name).open("rb") as f:
+                if hashlib.file_digest(f, "sha256").hexdigest() != sums[name]:
+                    raise ReaderModelError(f"The reader's {name} in {folder} is damaged. Reinstall Recap.")
+    except (OSError, ValueError, KeyError) as e:
+        raise ReaderModelError(f"The reader's model is missing from {folder}. Reinstall Recap.") from e
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group rows of like length: no batch holds more than _BATCH_TOKENS, padding included."""
+    batch: list[int] = []
+    for r in sorted(range(len(lengths)), key=lambda r: lengths[r]):
+        if batch and (len(batch) + 1) * lengths[r] > _BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(r)
+    if batch:
+        yield batch

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.ingest.events import load_names
-from rag.retrieve.query import _nearly, days_meant, understand
+from rag.retrieve.query import _nearly, understand
 from rag.retrieve.words import mend
 from rag.store.library import Library
 from rag.types import Query, Turn
@@ -219,46 +219,6 @@ def test_any_question_after_anything_is_understood(small: Library, question: str
     assert query.asked == " ".join(question.split())
     assert query.rewritten == (query.text != query.asked)
     assert query == follow(small, history, question)
-
-
-# --- days --------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "first", "last"),
-    [
-        ("Who won this week?", "2019-05-09", "2019-05-17"),
-        ("What fell last week?", "2019-05-02", "2019-05-16"),
-        ("Who won this past weekend?", "2019-05-11", "2019-05-12"),
-        ("What opened last month?", "2019-04-01", "2019-04-30"),
-        ("What opens next month?", "2019-06-01", "2019-06-30"),
-        ("What opened last year?", "2018-01-01", "2018-12-31"),
-        ("Which is this year’s song?", "2019-01-01", "2019-12-31"),
-        ("Who spoke on Tuesday?", "2019-05-14", "2019-05-14"),
-        ("Who spoke on Thursday?", "2019-05-16", "2019-05-16"),
-        ("Who spoke yesterday?", "2019-05-15", "2019-05-15"),
-        ("Who spoke in June?", "2018-06-01", "2018-06-30"),
-        ("Who spoke in May?", "2019-05-01", "2019-05-31"),
-        ("Who spoke in February 2016?", "2016-02-01", "2016-02-29"),
-    ],
-)
-def test_the_days_that_a_question_means(text: str, first: str, last: str) -> None:
-    assert days_meant(text, as_of=date(2019, 5, 16)) == (date.fromisoformat(first), date.fromisoformat(last))
-
-
-@pytest.mark.parametrize("text", ["Who won the cup?", "She is 40 years old", "Who may speak?", "Who sang in 1990?"])
-def test_a_question_may_mean_no_days(text: str) -> None:
-    assert days_meant(text, as_of=date(2019, 5, 16)) is None
-
-
-@given(st.dates(date(1990, 1, 1), date(2060, 12, 31)))
-def test_this_week_holds_the_day_it_is_asked_and_last_month_ends_before(day: date) -> None:
-    week, month = days_meant("this week", as_of=day), days_meant("last month", as_of=day)
-    assert week is not None
-    assert month is not None
-    assert week[0] <= day <= week[1]
-    assert month[0].day == 1
-    assert 1 <= (day - month[1]).days <= 31
 
 
 # --- spelling and editions ---------------------------------------------------------------------------------------

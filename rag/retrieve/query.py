@@ -8,16 +8,15 @@ conversation does not say.
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from rag.ingest.events import MONTHS, edition_asked, find_mentions, load_names, resolve_question
+from rag.ingest.events import edition_asked, find_mentions, load_names, resolve_question
 from rag.ingest.names import find_names, fold
 from rag.retrieve.words import SPELLED, content_words, mend, tokens
 from rag.types import Event, Query, Turn
@@ -105,67 +104,6 @@ def _by_letter(known: frozenset[str]) -> dict[str, list[tuple[str, Counter[str]]
     for k in sorted(known):
         table[k[0]].append((k, Counter(k)))
     return table
-
-
-_WEEKDAY = re.compile(r"\b(?:(?:on|last|this|past|[Ll]ast) )?(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b")
-_DAYS = ("mon", "tues", "wednes", "thurs", "fri", "satur", "sun")
-_SPANS = re.compile(
-    r"\b(?:(?P<today>today|tonight)|(?P<yesterday>yesterday|last night)|(?P<tomorrow>tomorrow)"
-    r"|(?P<which>this|last|past|next|coming)(?: past| coming)? (?P<unit>weekend|week|month|year)s?(?!\s+old)"
-    r"|in (?:the )?(?P<early>early |late |mid-)?(?P<month>January|February|March|April|May|June|July|August|September|October|"
-    r"November|December)(?: (?P<y>(?:19|20)\d{2}))?)\b",
-    re.I,
-)
-
-
-def days_meant(text: str, *, as_of: date) -> tuple[date, date] | None:
-    """Return the first and last day that a question asked on `as_of` speaks of ("this week", "on Monday"), or None.
-
-    "This week" is the seven days up to `as_of` and the one after it: news is asked about when it has happened, and a
-    quiz is printed the day after. A month without a year is the last one that began by `as_of`.
-    """
-    if m := _SPANS.search(text):
-        if m.group("today"):
-            return as_of, as_of
-        if m.group("yesterday"):
-            return as_of - timedelta(days=1), as_of - timedelta(days=1)
-        if m.group("tomorrow"):
-            return as_of + timedelta(days=1), as_of + timedelta(days=1)
-        if m.group("month"):
-            month = MONTHS[m.group("month").lower()]
-            year = int(m.group("y") or (as_of.year if month <= as_of.month else as_of.year - 1))
-            return _month(year, month)
-        return _span(m.group("which").lower(), m.group("unit").lower(), as_of)
-    if m := _WEEKDAY.search(text):
-        day = as_of - timedelta(days=(as_of.weekday() - _DAYS.index(m.group(1).lower())) % 7)
-        return day, day
-    return None
-
-
-def _month(year: int, month: int) -> tuple[date, date]:
-    return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
-
-
-def _span(which: str, unit: str, as_of: date) -> tuple[date, date]:
-    ahead = which in ("next", "coming")
-    if unit == "year":
-        year = as_of.year + (1 if ahead else 0 if which == "this" else -1)
-        return date(year, 1, 1), date(year, 12, 31)
-    if unit == "month":
-        if which == "this":
-            return _month(as_of.year, as_of.month)
-        first = as_of.replace(day=1)
-        other = first - timedelta(days=1) if not ahead else _month(first.year, first.month)[1] + timedelta(days=1)
-        return _month(other.year, other.month)
-    if unit == "weekend":
-        saturday = as_of - timedelta(days=(as_of.weekday() - 5) % 7)
-        saturday += timedelta(days=7 if ahead else 0)
-        return saturday, saturday + timedelta(days=1)
-    if ahead:
-        return as_of + timedelta(days=1), as_of + timedelta(days=7)
-    if which == "this":
-        return as_of - timedelta(days=7), as_of + timedelta(days=1)
-    return as_of - timedelta(days=14), as_of
 
 
 def standalone(question: str, history: Sequence[Turn], *, as_of: date, names: Names, library: Library) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.units import Unit
 from rag.ingest.names import find_names, fold
-from rag.retrieve.words import stem, tokens
+from rag.retrieve.words import stem, stems, tokens
 
 if TYPE_CHECKING:
     from rag.store.embed import Embedder, Vectors
@@ -120,10 +120,10 @@ class Vocabulary:
 @lru_cache(maxsize=4096)
 def unit_words(unit: Unit) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Stems of a unit's own text, of its whole block, and of the names that its pronouns imply."""
-    own = frozenset(stem(w) for w in tokens(unit.text)) | phrase_stems(unit.text)
-    scope = frozenset(stem(w) for w in tokens(unit.scope)) | phrase_stems(unit.scope)
+    own = frozenset(stems(unit.text)) | phrase_stems(unit.text)
+    scope = frozenset(stems(unit.scope)) | phrase_stems(unit.scope)
     if unit.continues:  # "...and Billy!": what was done is said in the item before
-        scope |= frozenset(stem(w) for w in tokens(unit.before)) | phrase_stems(unit.before)
+        scope |= frozenset(stems(unit.before)) | phrase_stems(unit.before)
     implied = frozenset(stem(w) for n in unit.implied for w in tokens(n))
     return own, scope, implied
 
@@ -141,7 +141,7 @@ def name_match(term: Term, unit: Unit, *, fuzzy: bool = True) -> float:
     around = (unit.scope,) if whole else ()
     for texts, value in (((unit.text,), EXACT), (around, NEARBY), (unit.implied, NEARBY)):
         for text in texts:
-            have = [stem(w) for w in tokens(text)]
+            have = stems(text)
             if _run_in(want, have) or (len(want) == 1 and want[0] in have):
                 best = max(best, value)
             elif part := _part_of(want, text):
@@ -162,8 +162,7 @@ def _run_in(want: Sequence[str], have: Sequence[str]) -> bool:
 
 def _part_of(want: Sequence[str], text: str) -> float:
     """A unit may call "Taylor Swift" Taylor or Swift, and "Beyoncé" Bey; but "Taylor Hill" is somebody else."""
-    for n in find_names(text):
-        have = [stem(w) for w in tokens(n.text)]
+    for have in _name_stems(text):
         shared = [w for w in have if w in want]
         if shared and (set(have) <= set(want) or set(want) <= set(have)):
             return 0.95
@@ -172,6 +171,11 @@ def _part_of(want: Sequence[str], text: str) -> float:
                 if len(h) >= 3 and len(w) > len(h) and w.startswith(h) and h not in ("the", "and", "dan", "ann"):
                     return 0.85
     return 0.0
+
+
+@lru_cache(maxsize=16384)
+def _name_stems(text: str) -> tuple[tuple[str, ...], ...]:
+    return tuple(stems(n.text) for n in find_names(text))
 
 
 def _spelled_alike(a: str, b: str) -> bool:

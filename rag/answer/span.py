@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.asking import Asked
 from rag.answer.match import Term, thesaurus
-from rag.answer.units import Unit, article_units
+from rag.answer.units import Unit
 from rag.ingest.events import MONTHS
 from rag.ingest.names import ROLES, Name, find_names, fold
 from rag.retrieve.words import stem, tokens
@@ -76,9 +76,16 @@ def listing(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1] if items else ""
 
 
+_DECIDES = frozenset("not no never without half million billion thousand hundred percent least most".split())
+
+
 def same_name(a: str, b: str) -> bool:
+    """Tell whether one is the other or a part of it: "Swift", "Taylor Swift". A number or a negation is never a mere part."""
     x, y = tokens(a), tokens(b)
-    return x == y or (bool(x and y) and (set(x) <= set(y) or set(y) <= set(x)))
+    more = set(x) ^ set(y)
+    if x == y or not (x and y) or any(w in _DECIDES or any(c.isdigit() for c in w) for w in more):
+        return x == y
+    return set(x) <= set(y) or set(y) <= set(x)
 
 
 def candidates(asked: Asked, u: Unit, *, titles: bool = False) -> list[Name]:
@@ -138,9 +145,8 @@ def _in_full(name: str, u: Unit) -> str:
 
 @lru_cache(maxsize=256)
 def _full_names(article: Article) -> tuple[str, ...]:
-    return tuple(
-        {n.text for u in article_units(article) if u.kind != "title" for n in u.names if len(n.text.split()) in (2, 3)}
-    )
+    lines = (line for line in article.text.split("\n") if line.strip() != article.title)
+    return tuple({n.text for line in lines for n in find_names(line) if len(n.text.split()) in (2, 3)})
 
 
 def runs_of(text: str, names: Sequence[Name]) -> list[list[Name]]:

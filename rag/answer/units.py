@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -34,6 +34,8 @@ _EPITHET = re.compile(
 )
 _CONTINUES = re.compile(r"^(?:\d{1,3}[.)]\s*)?(?:\.\.\.|…)")
 _CLAUSES = re.compile(r"(?<=[^\s\d];)\s+(?=(?:and |but )?[A-Z])")
+_SHORT = 40  # blocks: an article that is read whole
+_LEAD = 4  # blocks before, for who is spoken of
 _NUMBER = re.compile(r"^\d{1,3}[.)]\s*")
 _QUOTED = re.compile(r"[\"“][^\"“”]{1,400}[\"”]")
 
@@ -65,12 +67,36 @@ class Unit:
 
 
 @lru_cache(maxsize=256)
+def _blocks(article: Article) -> tuple[Block, ...]:
+    return tuple(blocks(article.text, title=article.title))
+
+
 def article_units(article: Article) -> tuple[Unit, ...]:
     """Cut a whole article into units, in order."""
+    return _units(article, 0, len(_blocks(article)))
+
+
+def units_near(article: Article, start: int, end: int) -> list[Unit]:
+    """Return the units that touch the characters `start` to `end`.
+
+    Of a long article only what is near is looked at: who a pronoun speaks of stands in the _LEAD blocks before, or nowhere.
+    """
+    every = _blocks(article)
+    inside = [n for n, b in enumerate(every) if b.start < end and start < b.end]
+    if not inside:
+        return []
+    whole = len(every) <= _SHORT
+    found = _units(article, 0 if whole else max(0, inside[0] - _LEAD), len(every) if whole else inside[-1] + 1)
+    return [u for u in found if u.start < end and start < u.end]
+
+
+@lru_cache(maxsize=1024)
+def _units(article: Article, first: int, last: int) -> tuple[Unit, ...]:
+    """Cut blocks `first` to `last` into units."""
     out: list[Unit] = []
     focus: tuple[str, ...] = ()
     before = ""
-    for n, block in enumerate(blocks(article.text, title=article.title)):
+    for n, block in list(enumerate(_blocks(article)))[first:last]:
         scope = article.text[block.start : block.end]
         credit = article.text[block.credit : block.end].strip() if block.credit is not None else ""
         for kind, start, end in _spans(article.text, block):
@@ -79,9 +105,9 @@ def article_units(article: Article) -> tuple[Unit, ...]:
             own = _subject(text, names)
             free = _QUOTED.sub(lambda m: " " * len(m.group()), text)
             pronoun = _ANAPHOR.search(free)
-            first = text.find(own[0]) if own else len(text)
+            at = text.find(own[0]) if own else len(text)
             continues = bool(_CONTINUES.match(_NUMBER.sub("", scope if block.kind == "item" else text)))
-            leads = continues or (pronoun is not None and pronoun.start() < first)
+            leads = continues or (pronoun is not None and pronoun.start() < at)
             spoken = _QUOTED.search(text) is not None and not own
             implied = focus if (leads or spoken) and kind == "sentence" else ()
             unit = Unit(
@@ -105,13 +131,10 @@ def units_of(hits: Sequence[Hit]) -> list[Unit]:
     ranks: dict[tuple[str, int, int], int] = {}
     found: dict[tuple[str, int, int], Unit] = {}
     for hit in hits:
-        for u in article_units(hit.article):
-            if u.start < hit.chunk.end and hit.chunk.start < u.end:
-                key = (hit.article.id, u.start, u.end)
-                ranks.setdefault(key, hit.rank)
-                found.setdefault(key, u)
-    from dataclasses import replace
-
+        for u in units_near(hit.article, hit.chunk.start, hit.chunk.end):
+            key = (hit.article.id, u.start, u.end)
+            ranks.setdefault(key, hit.rank)
+            found.setdefault(key, u)
     return [replace(u, rank=ranks[k]) for k, u in found.items()]
 
 

@@ -98,5 +98,8 @@ def fold(text: str) -> str:
     """Fold case, accents and quotes for comparing names."""
     import unicodedata
 
-    plain = unicodedata.normalize("NFKD", text.replace("’", "'").replace("‘", "'"))
+    plain = text.replace("’", "'").replace("‘", "'")
+    if plain.isascii():  # most is, and nothing of it has an accent
+        return plain.lower()
+    plain = unicodedata.normalize("NFKD", plain)
     return "".join(c for c in plain if not unicodedata.combining(c)).casefold()

@@ -68,3 +68,9 @@ def _stemmer() -> Any:
 def stem(word: str) -> str:
     """Return the English stem of a folded word ("hosting", "hosted" -> "host")."""
     return str(_stemmer().stemWord(word))
+
+
+@lru_cache(maxsize=16384)
+def stems(text: str) -> tuple[str, ...]:
+    """Return the stems of the words of `text`, in order."""
+    return tuple(stem(w) for w in tokens(text))

@@ -49,10 +49,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Lessons:
-    """Passages, and the questions on them."""
+    """Passages, and the questions on them. `apart`: articles that are held out, and are no near misses either."""
 
     passages: list[Passage]
     questions: list[Question]
+    apart: frozenset[str] = frozenset()
 
 
 def load(folder: Path, *, own: Path = LESSONS) -> Lessons:
@@ -167,7 +168,11 @@ def _lessons(path: Path, found: Lessons) -> None:
                 for begin, end in where:
                     if c.start <= begin and end <= c.end:
                         inside.setdefault(n, []).append((begin - c.start, end - c.start))
-            others = tuple(first + n for n in range(len(chunks)) if n not in inside)
+            # What was not marked may say it in other words still: what holds the answer's words is left out.
+            silent = [
+                n for n, c in enumerate(chunks) if n not in inside and not any(_whole(a, c.text) for a in answers)
+            ]
+            others = tuple(first + n for n in silent)
             if not answers:
                 found.questions.append(Question(q, "lessons", None, not_in=others))
             elif inside:
@@ -176,14 +181,15 @@ def _lessons(path: Path, found: Lessons) -> None:
 
 
 def _places(text: str, answers: tuple[str, ...], at: str | None) -> list[Span]:
-    out = []
-    base = max(text.find(at), 0) if at else 0
+    base = text.find(at) if at else 0
     scope = text[base : base + len(at)] if at else text
-    for a in answers:
-        n = scope.find(a)
-        if n >= 0:
-            out.append((base + n, base + n + len(a)))
-    return out
+    found = [(m, a) for a in answers if (m := _whole(a, scope)) and base >= 0]
+    return [(base + m.start(), base + m.end()) for m, _ in found]
+
+
+def _whole(answer: str, text: str) -> re.Match[str] | None:
+    """Find an answer where it is no part of a longer word: "ham" is not in "champion"."""
+    return re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", text)
 
 
 def held_out(lessons: Lessons) -> tuple[Lessons, Lessons]:
@@ -194,4 +200,4 @@ def held_out(lessons: Lessons) -> tuple[Lessons, Lessons]:
     for q in lessons.questions:
         of = q.passage if q.passage is not None else q.not_in[0] if q.not_in else None
         sides[of is not None and lessons.passages[of].article in apart].append(q)
-    return Lessons(lessons.passages, sides[0]), Lessons(lessons.passages, sides[1])
+    return Lessons(lessons.passages, sides[0], frozenset(apart)), Lessons(lessons.passages, sides[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -183,7 +184,8 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda n: min((n + 1) / warm, max(0.0, (steps - n) / max(1, steps - warm)))
     )
-    told = asdict(recipe) | {"windows": list(recipe.windows), "questions": len(lessons.questions), "steps": steps}
+    made_of = hashlib.sha256(repr((lessons.passages, lessons.questions, list(near))).encode()).hexdigest()[:12]
+    told = asdict(recipe) | {"windows": list(recipe.windows), "lessons_hash": made_of, "steps": steps}
     done = _resume(folder, told, net, optimizer, schedule)
     step, began, shown, losses = 0, time.monotonic(), time.monotonic(), [0.0, 0.0, 0.0]
     net.train()

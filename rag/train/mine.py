@@ -27,9 +27,10 @@ def mine(lessons: Lessons, *, cache: Path, seed: int, tell: Callable[[str], None
     """Return for each question the passages of its corpus that are near and do not hold the answer, nearest first."""
     near: list[tuple[int, ...]] = [()] * len(lessons.questions)
     for corpus in sorted({p.corpus for p in lessons.passages}):
-        inside = [n for n, p in enumerate(lessons.passages) if p.corpus == corpus]
+        inside = [n for n, p in enumerate(lessons.passages) if p.corpus == corpus and p.article not in lessons.apart]
         at = {n: i for i, n in enumerate(inside)}
-        asked = [i for i, q in enumerate(lessons.questions) if q.corpus == corpus]
+        # Of a question without a known answer nobody can tell which other passages say it.
+        asked = [i for i, q in enumerate(lessons.questions) if q.corpus == corpus and q.answers]
         questions = [lessons.questions[i] for i in asked]
         told = [[q.text, at.get(q.passage) if q.passage is not None else None, *q.answers] for q in questions]
         key = json.dumps([told, [lessons.passages[n].text for n in inside], seed, KEPT])
@@ -60,7 +61,11 @@ def _near(
     for q, vector, own in zip(questions, vectors, held_by, strict=True):
         said = [f" {' '.join(text_words(a))} " for a in q.answers]
         found = search(q.text, vector)[skipped:]
-        misses = [n for n in found if n != own and not any(a in bags[n] for a in said)][: 2 * KEPT]
+        misses = [
+            n
+            for n in found
+            if n != own and (own is None or texts[n] != texts[own]) and not any(a in bags[n] for a in said)
+        ][: 2 * KEPT]
         out.append(sorted(rng.sample(misses, min(KEPT, len(misses))), key=misses.index))
     return out
 

@@ -124,6 +124,7 @@ def _realtimeqa_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--synthetic", type=_positive, metavar="N", help="also add N chunks of made-up text, and search"
     )
+    parser.add_argument("--answers", action="store_true", help="also answer every question with the reader")
     parser.add_argument("--change", action="store_true", help="also edit an article, reopen, and rebuild the index")
     parser.add_argument("--overlap", action="store_true", help="also compare the embedding runtime with fp32")
     return parser
@@ -219,6 +220,7 @@ def _realtimeqa(args: argparse.Namespace) -> int:
         synthetic=args.synthetic,
         change=args.change,
         overlap=args.overlap,
+        answers=args.answers,
         say=lambda text: print(_visible(text), file=sys.stderr, flush=True),
     )
     _show(markdown(summary))

@@ -89,8 +89,11 @@ def load(folder: Path) -> tuple[list[ArticleRow], list[Question]]:
     return list(articles.values()), questions
 
 
-def load_questions(file: Path, articles: Iterable[str] | None = None) -> list[Question]:
-    """Read the questions of a file that one of `articles` (URLs; None: whatever it names) answers. Raises: RecapError."""
+def load_questions(file: Path, articles: Iterable[str] | None = None, *, answered: bool = True) -> list[Question]:
+    """Read the questions of a file that one of `articles` (URLs; None: whatever it names) answers.
+
+    `answered=False`: those that none answers too. Raises: RecapError.
+    """
     if not file.is_file():
         raise RecapError(f"There is no {file.name} in {file.parent}. Put one there, a question a line.")
     known = None if articles is None else set(articles)
@@ -110,7 +113,7 @@ def load_questions(file: Path, articles: Iterable[str] | None = None) -> list[Qu
             raise RecapError(
                 f"{where} {told}. Each line needs id, date (YYYY-MM-DD), question, answer, urls, answer_urls."
             ) from e
-        if question.answer_urls:
+        if question.answer_urls or not answered:
             out.append(question)
     if len({q.id for q in out}) != len(out):
         raise RecapError(f"{file} has an id twice. Give each question its own.")

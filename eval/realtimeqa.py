@@ -37,6 +37,7 @@ def run(
     synthetic: int | None = None,
     change: bool = False,
     overlap: bool = False,
+    answers: bool = False,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Build, search and score; write summary.json, report.md, plot.svg and SYSTEM.jsonl to `out`; return the summary.
@@ -69,8 +70,14 @@ def run(
     if not records:
         raise RecapError(f"None of the systems could run. Install what they need: {HINT}.")
     score(summary, records, questions)
-    if overlap or change or grow or synthetic:
+    if answers or overlap or change or grow or synthetic:
         _built(OWN, corpus)
+    if answers:
+        found = run_part(
+            "eval.answers", corpus.library, (data if n == len(every) and n_questions is None else folder) / QUESTIONS
+        )
+        records["answers"] = found.pop("records")
+        summary["answers"] = found
     if overlap:
         summary["overlap"] = run_part("eval.growth", "overlap", corpus.folder, corpus.library)
     if change:

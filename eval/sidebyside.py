@@ -37,6 +37,10 @@ def markdown(summary: Summary) -> str:
         lines += ["", "Recap less each other, question by question:", ""]
         lines += _table(["", *(f"less {NAMES[s]}" for s in summary["differences"])], rows)
     lines += ["", *(f"- {n}" for n in notes(summary))]
+    if found := summary.get("answers"):
+        from eval.answers import markdown as answers
+
+        lines += answers(found)
     if growth := summary.get("growth"):
         lines += ["", "How Recap grows:", "", *_table(_GROWTH_HEAD, [_growth_row(g) for g in growth])]
     if made := summary.get("synthetic"):

@@ -18,11 +18,9 @@ from rag.errors import RecapError
 from rag.model.reader import MODEL_DIR, ReaderModel
 from rag.train.data import squad_questions
 
-_AT_ONCE = 32
-
 
 def run(file: Path, *, model: Path = MODEL_DIR, out: Path | None = None) -> dict[str, Any]:
-    """Read every question of `file`: {"questions", "em", "f1", ...}, percent with 95% intervals. Raises: RecapError."""
+    """Read every question of `file`: {"questions", "em", "f1", ...}, 0 to 1 with 95% intervals. Raises: RecapError."""
     rows = list(squad_questions(file))
     if not rows:
         raise RecapError(f"{file} holds no questions.")

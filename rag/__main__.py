@@ -542,6 +542,7 @@ def answer_json(answer: Answer, *, library: Library, id: Any = None) -> Json:
         "answer": answer.text,
         "answer_short": answer.short,
         "abstained": answer.abstained,
+        "confidence": None if answer.confidence is None else round(answer.confidence, 3),
         "engine": answer.engine,
         "citations": [
             {

@@ -29,6 +29,7 @@ class Config:
     llm_first_token_s: float = 20.0
     llm_deadline_s: float = 60.0
     embed_model: str = PACKAGED_MODEL
+    reader: str = "model"
     events_file: Path | None = None
     chunk_tokens: int = 250
     top_k: int = 8
@@ -45,6 +46,8 @@ class Config:
             raise ConfigError(
                 f"RECAP_LLM={self.llm!r} is not a language model that Recap knows. Use none, auto, {known}."
             )
+        if self.reader not in ("model", "rules"):
+            raise ConfigError(f"RECAP_READER={self.reader!r} is no reader. Use model (trained) or rules (quotes only).")
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"RECAP_PORT={self.port} is not a port. Use a number from 0 to 65535.")
 
@@ -81,5 +84,5 @@ def _cast(name: str, value: Any, kind: str) -> Any:
     want: dict[str, type[Any]] = {"Path": Path, "int": int, "float": float, "str": str}
     try:
         return Path(value).expanduser() if base == "Path" else want[base](value)
-    except (TypeError, ValueError) as e:
+    except (TypeError, ValueError, RuntimeError) as e:  # RuntimeError: the ~ of nobody
         raise ConfigError(f"RECAP_{name.upper()}={value!r} is not a valid {base}.") from e

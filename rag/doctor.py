@@ -50,6 +50,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _guarded("packages", _packages)
     models: list[Embedder] = []
     yield from _guarded("model", lambda: _model(config, models))
+    yield from _guarded("reader", lambda: _reader(config))
     yield from _guarded("library", lambda: _coverage(config, models[0] if models else None))
     yield from _guarded("llm", lambda: _llm(config))
     yield from _guarded("disk", lambda: _disk(config))
@@ -76,6 +77,28 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
         yield Finding(name, False, str(e))
     except Exception as e:  # a doctor that dies of what it finds helps nobody
         yield Finding(name, False, f"This could not be looked at ({type(e).__name__}: {e}).")
+
+
+# --- the reader's model -----------------------------------------------------------------------------------------------
+
+_PASSAGE = "The evening at the Harbour Hall began late. Odalys Brandt hosted the show and sang twice."
+_ASKED, _SAID = "who hosted the show?", "Odalys Brandt"
+
+
+def _reader(config: Config) -> Iterator[Finding]:
+    from rag.model.reader import ReaderModel
+
+    if config.reader == "rules":
+        yield Finding("reader", True, "The trained reader is switched off (RECAP_READER=rules): only rules read.")
+        return
+    model = ReaderModel()
+    read = model.read(_ASKED, [("", _PASSAGE)])[0]
+    said = _PASSAGE[read.start : read.end]
+    if said != _SAID:
+        text = f"{model.name} reads {said!r} where {_SAID!r} stands. Reinstall onnxruntime and Recap."
+        yield Finding("reader", False, f"{text} Until then, RECAP_READER=rules answers without it.")
+        return
+    yield Finding("reader", True, f"{model.name}: its checksum holds, and it reads a known sentence right.")
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------

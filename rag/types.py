@@ -153,7 +153,8 @@ class Answer:
     """What Recap says, growing while it streams: each snapshot replaces the one before, `done` marks the last.
 
     `text` carries [n] markers; `short` is the bare answer (None when abstained); `sources` are the hits that were
-    considered, cited first; `truncated` tells that the engine stopped in mid-answer.
+    considered, cited first; `truncated` tells that the engine stopped in mid-answer. `confidence` is the reader's
+    calibrated probability, 0 to 1, that `short` is right, or that it would be had it not abstained; None when it has none.
     """
 
     question: str
@@ -167,4 +168,5 @@ class Answer:
     notes: tuple[str, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
     truncated: bool = False
+    confidence: float | None = None
     done: bool = True

@@ -31,6 +31,7 @@ ASKED = "Who hosted the 2024 VMAs?"
 class FakeLibrary:
     def __init__(self, config: Config) -> None:
         self.config = config
+        self.reader_fault = ""
 
 
 @pytest.fixture(autouse=True)

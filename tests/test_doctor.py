@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from rag import doctor
 from rag.config import Config
 from rag.doctor import Finding, examine, rebuild
+from rag.errors import ReaderModelError
 from rag.ingest.pipeline import ingest
 from rag.retrieve.search import search
 from rag.store import embed
@@ -23,7 +25,7 @@ from rag.store.library import FILE, Library
 from tests.conftest import ARTICLES, write_articles
 from tests.loopback_llm import LoopbackLLM
 
-NAMES = ["python", "packages", "model", "library", "vectors", "index", "llm", "disk"]
+NAMES = ["python", "packages", "model", "reader", "library", "vectors", "index", "llm", "disk"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def test_a_sound_library(config: Config) -> None:
     found = list(examine(config))
     assert [f.name for f in found] == NAMES
     assert [f for f in found if not f.ok] == []
-    assert "4 articles (3 pieces)" in found[3].text
+    assert "4 articles (3 pieces)" in found[4].text
     assert all(f.text.endswith(".") for f in found)
 
 
@@ -238,3 +240,16 @@ def test_a_check_that_fails_is_a_finding(config: Config, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(doctor, "_rows", fail)
     assert wrong(config)["library"] == "This could not be looked at (ZeroDivisionError: seven)."
+
+
+def test_a_damaged_reader_is_said(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise ReaderModelError("The reader's reader.onnx is damaged. Reinstall Recap.")
+
+    monkeypatch.setattr("rag.model.reader.ReaderModel", load)
+    found = {f.name: f for f in examine(config)}
+    assert not found["reader"].ok
+    assert "damaged" in found["reader"].text
+    off = {f.name: f for f in examine(replace(config, reader="rules"))}
+    assert off["reader"].ok
+    assert "switched off" in off["reader"].text

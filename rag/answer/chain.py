@@ -88,6 +88,8 @@ def ask_stream(
                     yield replace(answer, timings_ms=clock.read())
     if answer is None or not answer.done:
         read = read_answer(query, candidates, library=library)
+        if library.reader_fault:
+            notes.append(f"{library.reader_fault} Until then rules alone read the coverage.")
         hits = _with_cited(read, candidates, top_k=library.config.top_k)
         answer = replace(read, notes=(*notes, *read.notes), done=True)
     yield replace(answer, sources=_cited_first(answer, hits), timings_ms=clock.read())

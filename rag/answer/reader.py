@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rag.answer.asking import PRIZE, Asked, asks_published, is_event_date, take_apart, type_of
+from rag.answer.extract import Extracted, decide, extract, features, may_extract, may_give
 from rag.answer.frame import frame, refuse
 from rag.answer.match import Matcher, Vocabulary, name_match, thesaurus
 from rag.answer.people import person, photographed_with, photographer
@@ -35,6 +38,7 @@ from rag.answer.things import (
     venue,
 )
 from rag.answer.units import Unit, units_of
+from rag.errors import ReaderModelError
 from rag.ingest.events import editions_said, find_mentions, load_names
 from rag.ingest.names import fold
 from rag.retrieve.words import stem, tokens
@@ -45,6 +49,7 @@ if TYPE_CHECKING:
     from rag.store.library import Library
 
 
+RULED = 16  # hits that the rules look through
 SURE_VERB = 0.7  # what somebody is asked to have done must be said, not only who and when
 
 _NEGATED = re.compile(
@@ -58,26 +63,73 @@ _LOST = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the hits say. `reading` is the answer to give; `guess` the best there is, given or not; `confidence` that the
+    guess is right (None: only rules have read). `ruled` and `extracted` are what rules and model read, `values` what tells
+    which of them is right.
+    """
+
+    reading: Reading | None = None
+    guess: Reading | None = None
+    confidence: float | None = None
+    ruled: Reading | None = None
+    extracted: Extracted | None = None
+    values: tuple[float, ...] = ()
+
+
 def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answer:
     """Answer from the words of the hits, or decline and say what is covered.
 
     Raises: LibraryError, EmbedError.
     """
-    names = load_names(library.config.events_file)
-    units = [u for u in units_of(hits) if _eligible(query, u, names)]
-    reading = None
-    if units:
-        vocabulary = Vocabulary.of(units)
-        asked = take_apart(query, vocabulary=vocabulary, names=names)
-        matcher = Matcher(vocabulary, embedder=library.embedder)
-        matcher.prepare(asked.terms)
-        reading = _read(query, asked, units, matcher, names)
-    if reading is None:
+    found = read_hits(query, hits, library=library)
+    if found.reading is None:
         return Answer(
             question=query.asked, standalone_question=query.text, text=refuse(query, hits, library=library), abstained=True,
-            engine="reader", sources=tuple(hits),
+            engine="reader", sources=tuple(hits), confidence=found.confidence,
         )  # fmt: skip
-    return frame(query, reading, hits)
+    return replace(frame(query, found.reading, hits), confidence=found.confidence)
+
+
+def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
+    """Read the hits by rule, and by the model if there is one. Raises: LibraryError, EmbedError."""
+    names = load_names(library.config.events_file)
+    able = _able(query, hits, names)
+    units = [u for u in units_of(able) if _eligible(query, u, names)]
+    if not units:
+        return Found()
+    vocabulary = Vocabulary.of(units)
+    asked = take_apart(query, vocabulary=vocabulary, names=names)
+    if _CHAT.fullmatch(fold(asked.text)):
+        return Found()  # "thanks!" asks nothing
+    matcher = Matcher(vocabulary, embedder=library.embedder)
+    matcher.prepare(asked.terms)
+    ruled = _read(query, asked, units, matcher, names)
+    by_rules = Found(ruled, ruled, ruled=ruled)
+    if library.reader is None or not may_extract(asked):
+        return by_rules
+    try:
+        found = extract(
+            query, asked, able, library.reader,
+            eligible=lambda u: _eligible(query, u, names) and (asked.negative or not _denied(asked, u)),
+            covered=lambda u: matcher.coverage(asked.terms, u)[0],
+        )  # fmt: skip
+    except ReaderModelError as e:
+        library.reader_failed(e)
+        return by_rules
+    if found is None:
+        return by_rules
+    values = features(query, asked, ruled, found)
+    guess, sure = decide(asked, ruled, found, values)
+    given = may_give(asked, guess is ruled, found, sure)
+    return Found(guess if given else None, guess, sure, ruled, found, values)
+
+
+def _able(query: Query, hits: Sequence[Hit], names: Names) -> list[Hit]:
+    """Return the first hits that hold a unit that may answer; no more of them are cut into units than are read."""
+    may = (h for h in hits if any(_eligible(query, u, names) for u in units_of([h])))
+    return list(islice(may, RULED))
 
 
 def _eligible(query: Query, unit: Unit, names: Names) -> bool:
@@ -100,8 +152,6 @@ def _eligible(query: Query, unit: Unit, names: Names) -> bool:
 
 
 def _read(query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, names: Names) -> Reading | None:
-    if _CHAT.fullmatch(fold(asked.text)):
-        return None  # "thanks!" asks nothing
     if asked.kind == "written" or (asked.kind == "when" and asks_published(asked)):
         return byline(asked, units, query)
     if is_event_date(asked):

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,7 +25,6 @@ MAX_QUESTION = 48  # tokens
 MAX_HEADER = 32  # tokens
 MAX_SPAN = 30  # tokens of an answer
 CLS, SEP = 101, 102
-_BATCH_TOKENS = 4096
 Floats = npt.NDArray[np.float32]
 
 
@@ -99,7 +97,6 @@ class ReaderModel:
             ) from e
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._guard = threading.Lock()
         self.name = f"recap-reader@{json.loads((folder / SUMS_FILE).read_text(encoding='utf-8'))[MODEL_FILE][:8]}"
 
     def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[Read]:
@@ -115,17 +112,14 @@ class ReaderModel:
         for (header, _), e in zip(passages, encoded, strict=True):
             room = 512 - min(len(asked), MAX_QUESTION) - min(len(headers[header]), MAX_HEADER) - 4
             packed.append(pack(asked, headers[header], e.ids[:room]))
-        out: list[Read | None] = [None] * len(passages)
-        for rows in _batches([len(ids) for ids, _ in packed]):
-            start, end, relevance = self._run([packed[r] for r in rows])
-            for n, r in enumerate(rows):
-                ids, first = packed[r]
-                last = len(ids) - 1
-                a, b, score = best_span(start[n, :last], end[n, :last], first=first)
-                offsets = encoded[r].offsets
-                here, there = (offsets[a - first][0], offsets[b - first][1]) if last > first else (0, 0)
-                out[r] = Read(here, there, score, float(start[n, 0] + end[n, 0]), float(relevance[n]))
-        return [r for r in out if r is not None]
+        out = []
+        for (ids, first), e in zip(packed, encoded, strict=True):
+            start, end, relevance = self._run(ids, first)
+            last = len(ids) - 1
+            a, b, score = best_span(start[:last], end[:last], first=first)
+            here, there = (e.offsets[a - first][0], e.offsets[b - first][1]) if last > first else (0, 0)
+            out.append(Read(here, there, score, float(start[0] + end[0]), relevance))
+        return out
 
     def _encode(self, texts: Sequence[str]) -> list[Any]:
         return list(
@@ -134,18 +128,16 @@ class ReaderModel:
             )
         )
 
-    def _run(self, rows: Sequence[tuple[list[int], int]]) -> tuple[Floats, Floats, Floats]:
-        width = max(len(ids) for ids, _ in rows)
-        given = {k: np.zeros((len(rows), width), np.int64) for k in ("input_ids", "attention_mask", "token_type_ids")}
-        for n, (ids, first) in enumerate(rows):
-            given["input_ids"][n, : len(ids)] = ids
-            given["attention_mask"][n, : len(ids)] = 1
-            given["token_type_ids"][n, first : len(ids)] = 1
+    def _run(self, ids: Sequence[int], first: int) -> tuple[Floats, Floats, float]:
+        """Run one row by itself: int8 scales its activations by all that is in a batch, and what a passage gets must not
+        hang on the passages beside it."""
+        segments = [0] * first + [1] * (len(ids) - first)
+        given = {"input_ids": [ids], "attention_mask": [[1] * len(ids)], "token_type_ids": [segments]}
         try:
-            start, end, relevance = self._session.run(None, given)
+            start, end, relevance = self._session.run(None, {k: np.array(v, np.int64) for k, v in given.items()})
         except Exception as e:
             raise ReaderModelError(f"The reader's model failed ({type(e).__name__}). Run `recap doctor`.") from e
-        return start, end, relevance
+        return start[0], end[0], float(relevance[0])
 
 
 def check(folder: Path = MODEL_DIR) -> None:
@@ -158,15 +150,3 @@ def check(folder: Path = MODEL_DIR) -> None:
                     raise ReaderModelError(f"The reader's {name} in {folder} is damaged. Reinstall Recap.")
     except (OSError, ValueError, KeyError) as e:
         raise ReaderModelError(f"The reader's model is missing from {folder}. Reinstall Recap.") from e
-
-
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Group rows of like length: no batch holds more than _BATCH_TOKENS, padding included."""
-    batch: list[int] = []
-    for r in sorted(range(len(lengths)), key=lambda r: lengths[r]):
-        if batch and (len(batch) + 1) * lengths[r] > _BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(r)
-    if batch:
-        yield batch

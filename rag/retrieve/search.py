@@ -11,7 +11,7 @@ place in the list that is saved goes to another article.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -32,27 +32,36 @@ FRESH_BOOST = 0.7  # published on the day the question is asked: x 1.7
 FRESH_DAYS = 14.0  # after which that is down to a third
 AHEAD_DAYS = 14  # a day that is this much later than the question's is no news of its time
 JOINED = 2  # passages that follow on each other make one hit
+SAME_WORDS = 0.95  # share of the words that the same passage in two unrelated articles has in common
 SAME_PASSAGE = 0.7  # share of the shorter passage's words that a copy must hold
 Ranked = tuple[Chunk, Article, float]
 
 
 def search(
-    library: Library, query: Query | str, *, top_k: int = 8, event: str | None = None, year: int | None = None
+    library: Library,
+    query: Query | str,
+    *,
+    top_k: int = 8,
+    event: str | None = None,
+    year: int | None = None,
+    within: Collection[str] | None = None,
 ) -> list[Hit]:
     """Find the passages for a question, best first, no passage twice.
 
-    `event` (an `Event.key`) and `year` filter hard, as a person who sets them expects.
+    `event` (an `Event.key`), `year` and `within` (article ids) filter hard, as a person who sets them expects.
     Raises: LibraryError, EmbedError.
     """
     if isinstance(query, str):
         from rag.retrieve.query import understand
 
         query = understand(query, library=library)
-    within = library.articles_about(event=event, year=year)
+    about = library.articles_about(event=event, year=year)
+    if within is not None:
+        about = set(within) if about is None else about & set(within)
     limit = max(2 * library.config.candidates, top_k)
     vector = library.embedder.embed([query.text])[0]
-    dense = [i for i, _ in library.index.search(vector, limit=limit, within=within)]
-    lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=within)]
+    dense = [i for i, _ in library.index.search(vector, limit=limit, within=about)]
+    lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=about)]
     fused = rrf([dense, lexical])
     chunks = library.chunks_by_id(fused)
     articles = library.articles_by_id(c.article_id for c in chunks.values())
@@ -160,10 +169,9 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
 
 
 def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
-    if hit.article.id == article.id and hit.chunk.text != chunk.text:
-        return False
-    smaller = min(len(bag), len(other))
-    overlap = len(bag & other)
-    if hit.article.cluster != article.cluster:
-        return smaller > 12 and overlap >= 0.95 * max(len(bag), len(other))
-    return smaller > 0 and overlap >= SAME_PASSAGE * smaller
+    if hit.article.id == article.id:
+        return hit.chunk.text == chunk.text
+    smaller, larger = sorted((len(bag), len(other)))
+    if hit.article.cluster == article.cluster:
+        return smaller > 0 and len(bag & other) >= SAME_PASSAGE * smaller
+    return smaller > 12 and smaller >= SAME_WORDS * larger and len(bag & other) >= SAME_WORDS * larger

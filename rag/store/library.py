@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.config import Config
-from rag.errors import EmbedError, LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
+from rag.errors import EmbedError, LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing, ReaderModelError
 from rag.store.fulltext import COLUMNS, TOKENIZE, FullText, best
 from rag.types import Article, Chunk, Event
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+    from rag.model.reader import ReaderModel
     from rag.store.embed import Embedder, Vectors
     from rag.store.vectors import VectorIndex
 
@@ -96,6 +97,8 @@ class Library:
         self._given = embedder
         self._embedder: Embedder | None = None
         self._index: VectorIndex | None = None
+        self._reader: ReaderModel | None = None
+        self.reader_fault: str | None = "" if config.reader == "rules" else None  # None: not tried yet
         self._events: tuple[int, list[tuple[Event, int]]] | None = None
         self._matrix: tuple[int, str, list[str], Vectors] | None = None  # generation, embedder, ids, vectors
         self._full_text: FullText | None = None
@@ -408,6 +411,27 @@ class Library:
                 "Set RECAP_EMBED_MODEL back, or run `recap ingest` with the new one: it makes all vectors anew."
             )
         return self._embedder
+
+    @property
+    def reader(self) -> ReaderModel | None:
+        """The reader's model, loaded on first use; None when it is switched off, missing or damaged.
+
+        `reader_fault` then says why, and is "" when it is switched off.
+        """
+        with self._guard:
+            if self._reader is None and self.reader_fault is None:
+                from rag.model.reader import ReaderModel
+
+                try:
+                    self._reader = ReaderModel()
+                except ReaderModelError as e:
+                    self.reader_fault = str(e)
+            return self._reader
+
+    def reader_failed(self, why: ReaderModelError) -> None:
+        """Do without the reader's model from now on: it has failed at work."""
+        with self._guard:
+            self._reader, self.reader_fault = None, str(why)
 
     @property
     def index(self) -> VectorIndex:

@@ -27,7 +27,7 @@ def export(net: ReaderNet, folder: Path, *, ship: bool, tell: Callable[[str], No
         from onnxruntime.quantization import QuantType, quantize_dynamic
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as e:
-        raise RecapError("Writing the ONNX file needs one more package: pip install 'recap[train]'") from e
+        raise RecapError("Writing the ONNX file needs one more package. Run `pip install 'recap[train]'`.") from e
     exact, small = folder / "fp32", folder / "int8"
     for each in (exact, small):
         each.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,178 @@
+"""`recap eval realtimeqa DIR --answers`: what the reader answers to real news questions, and how well it knows how sure it is.
+
+Each question is read with its own articles (what a news search returned for it), as the published systems were given them,
+and with the whole year. Those that an article answers are read once more with every article that says the answer taken away, if
+any is left then. No language model.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eval.metrics import bootstrap_mean, exact_match, holds_answer, risk_coverage, token_f1
+from eval.parts import answer_part, peak_rss_mb, progress, spread
+from eval.questions import Question, load_questions
+from eval.systems import open_library
+
+if TYPE_CHECKING:
+    from rag.store.library import Library
+
+BINS = 10
+RIGHT_F1 = 0.5  # token F1 from which a guess counts as right, for calibration
+# Source: Kasai et al. 2023, rescored by SQuAD's rules: EM / token F1 with the articles; the last where they hold the answer.
+PUBLISHED = (
+    ("GPT-3 (2022)", 40.7, 49.7), ("RAG with DPR's reader (2022)", 26.1, 32.1), ("GPT-3 (2023)", 27.8, 35.7),
+    ("GPT-3, answer is there (2022)", 59.2, 67.8), ("RAG with DPR's reader, answer is there (2022)", 41.2, 49.0),
+)  # fmt: skip
+
+
+def measure(library: Path, file: Path, *, limit: int | None = None) -> dict[str, Any]:
+    """Answer every question of `file` from the library of its articles; figures, and a record of each in `records`."""
+    questions = load_questions(file, answered=False)[:limit]
+    with open_library(library) as opened:
+        ids = {r["url"]: r["id"] for r in opened.rows("SELECT id, url FROM articles WHERE url IS NOT NULL")}
+        records, took = [], []
+        with progress("Questions to answer", len(questions)) as tell:
+            for n, q in enumerate(questions, start=1):
+                began = time.perf_counter()
+                whole = _read(opened, q, None)
+                took.append(time.perf_counter() - began)
+                own = {ids[u] for u in q.urls if u in ids}
+                holds = {
+                    a.id for a in opened.articles_by_id(own).values() if holds_answer(f"{a.title} {a.text}", q.answer)
+                }
+                records.append(
+                    {"id": q.id, "quiz": q.quiz, "question": q.text, "gold": q.answer, "there": bool(holds), "own": _read(opened, q, own),
+                     "without": _read(opened, q, own - holds) if holds and own - holds else None, "year": whole}
+                )  # fmt: skip
+                tell(n)
+    return figures(records) | {"answer_ms": spread(took), "rss_mb": peak_rss_mb(), "records": records}
+
+
+def _read(library: Library, q: Question, within: set[str] | None) -> dict[str, Any]:
+    from rag.answer.reader import read_hits
+    from rag.retrieve.query import understand
+    from rag.retrieve.search import search
+
+    query = understand(q.text, library=library, as_of=q.date)
+    hits = search(library, query, top_k=library.config.candidates, within=within)
+    found = read_hits(query, hits, library=library)
+    guess = found.guess.short if found.guess else ""
+    return {
+        "guess": guess, "given": found.reading is not None, "confidence": found.confidence,
+        "em": exact_match(guess, [q.answer]), "f1": token_f1(guess, [q.answer]),
+        "article": found.guess.spans[0].unit.article.url if found.guess and found.guess.spans else None,
+    }  # fmt: skip
+
+
+def figures(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Sum records up: percent as 0 to 1, with 95% intervals over the quizzes."""
+    there = [r for r in records if r["there"]]
+    twins = [r for r in there if r["without"]]
+    return {
+        "questions": len(records), "there": len(there),
+        "own": _scores(records, "own"), "own, answer is there": _scores(there, "own"),
+        "year": _scores(records, "year"), "year, answer is there": _scores(there, "year"),
+        "twins": len(twins), "declined without": statistics.fmean(not r["without"]["given"] for r in twins) if twins else None,
+        "calibration": calibration([p for r in twins for p in (r["own"], r["without"])]),
+    }  # fmt: skip
+
+
+def _scores(records: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    """EM and F1 of every best guess, of what is given (0 where declined), and how much of what is given is right."""
+    quizzes = [r["quiz"] for r in records]
+    reads = [r[name] for r in records]
+    given = [p for p in reads if p["given"]]
+    out: dict[str, Any] = {"given": len(given) / len(reads) if reads else None}
+    for metric in ("em", "f1"):
+        for kind, values in (
+            ("guess", [p[metric] for p in reads]),
+            ("answer", [p[metric] * p["given"] for p in reads]),
+        ):
+            interval = bootstrap_mean(values, quizzes)
+            out[f"{kind} {metric}"] = asdict(interval) if interval else None
+    out["right of given"] = statistics.fmean(p["f1"] >= RIGHT_F1 for p in given) if given else None
+    return out
+
+
+def calibration(reads: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Expected calibration error of the confidence, its bins, and the risk at each coverage; `none`: reads without one.
+
+    Source: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: ECE = sum over bins of n_b / n *
+    |share right - mean confidence|, 10 bins of equal width.
+    """
+    reads = list(reads)
+    none = sum(p["confidence"] is None for p in reads)
+    pairs = [(float(p["confidence"]), p["f1"] >= RIGHT_F1) for p in reads if p["confidence"] is not None]
+    bins = []
+    for b in range(BINS):
+        inside = [(c, r) for c, r in pairs if min(int(c * BINS), BINS - 1) == b]
+        if inside:
+            sure, right = statistics.fmean(c for c, _ in inside), statistics.fmean(r for _, r in inside)
+            bins.append({"n": len(inside), "confidence": sure, "right": right})
+    n = len(pairs)
+    error = sum(b["n"] / n * abs(b["right"] - b["confidence"]) for b in bins) if n else None
+    risk = risk_coverage([c for c, _ in pairs], [r for _, r in pairs])
+    return {"n": n, "none": none, "error": error, "bins": bins, "risk_coverage": risk[:: max(1, len(risk) // 100)]}
+
+
+def markdown(found: dict[str, Any]) -> list[str]:
+    """Lay the figures out as lines of a report."""
+
+    def percent(x: Any) -> str:
+        if x is None:
+            return "-"
+        return (
+            f"{100 * x:.1f}"
+            if isinstance(x, float)
+            else f"{100 * x['mean']:.1f} [{100 * x['low']:.1f}, {100 * x['high']:.1f}]"
+        )
+
+    head = [
+        "",
+        "questions",
+        "best guess EM",
+        "best guess F1",
+        "given",
+        "given answers EM",
+        "given answers F1",
+        "right of given",
+    ]
+    lines = [
+        "",
+        "What the reader answers, with no language model:",
+        "",
+        f"| {' | '.join(head)} |",
+        "|" + "---|" * len(head),
+    ]
+    for name in ("own", "own, answer is there", "year", "year, answer is there"):
+        s = found[name]
+        cells = [name, str(found["there"] if "there" in name else found["questions"])]
+        cells += [percent(s[k]) for k in ("guess em", "guess f1", "given", "answer em", "answer f1", "right of given")]
+        lines.append(f"| {' | '.join(cells)} |")
+    of = found["calibration"]
+    told = f"{100 * of['error']:.1f} points" if of["error"] is not None else "unknown"
+    lines += [
+        "",
+        f"- A guess is the best answer there is, given or not; given answers count 0 where it was declined; right: token F1 of {RIGHT_F1} or more.",
+        f"- With every article that says the answer taken away (some left: {found['twins']} questions), {percent(found['declined without'])}% are declined.",
+        f"- Expected calibration error over those and their twins with the answer there: {told} ({of['n']} guesses, {of['none']} without a confidence).",
+        f"- An answer over the whole year takes {found['answer_ms']['p50']:.0f} ms (p95 {found['answer_ms']['p95']:.0f}); memory {found['rss_mb']:.0f} MB.",
+        "- Published with the articles (EM / F1): " + "; ".join(f"{n} {em} / {f1}" for n, em, f1 in PUBLISHED) + ".",
+    ]
+    return lines
+
+
+def main(argv: Sequence[str]) -> int:
+    """Be a part. Returns the exit status."""
+    return answer_part(lambda: measure(Path(argv[0]), Path(argv[1])))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

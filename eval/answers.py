@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,9 @@ from eval.questions import Question, load_questions
 from eval.systems import open_library
 
 if TYPE_CHECKING:
+    from rag.answer.reader import Found
     from rag.store.library import Library
+    from rag.types import Query
 
 BINS = 10
 RIGHT_F1 = 0.5  # token F1 from which a guess counts as right, for calibration
@@ -36,17 +38,14 @@ def measure(library: Path, file: Path, *, limit: int | None = None) -> dict[str,
     """Answer every question of `file` from the library of its articles; figures, and a record of each in `records`."""
     questions = load_questions(file, answered=False)[:limit]
     with open_library(library) as opened:
-        ids = {r["url"]: r["id"] for r in opened.rows("SELECT id, url FROM articles WHERE url IS NOT NULL")}
+        ids = urls_of(opened)
         records, took = [], []
         with progress("Questions to answer", len(questions)) as tell:
             for n, q in enumerate(questions, start=1):
                 began = time.perf_counter()
                 whole = _read(opened, q, None)
                 took.append(time.perf_counter() - began)
-                own = {ids[u] for u in q.urls if u in ids}
-                holds = {
-                    a.id for a in opened.articles_by_id(own).values() if holds_answer(f"{a.title} {a.text}", q.answer)
-                }
+                own, holds = own_articles(opened, q, ids)
                 records.append(
                     {"id": q.id, "quiz": q.quiz, "question": q.text, "gold": q.answer, "there": bool(holds), "own": _read(opened, q, own),
                      "without": _read(opened, q, own - holds) if holds and own - holds else None, "year": whole}
@@ -55,14 +54,29 @@ def measure(library: Path, file: Path, *, limit: int | None = None) -> dict[str,
     return figures(records) | {"answer_ms": spread(took), "rss_mb": peak_rss_mb(), "records": records}
 
 
-def _read(library: Library, q: Question, within: set[str] | None) -> dict[str, Any]:
+def urls_of(library: Library) -> dict[str, str]:
+    """Map the URLs of a library's articles to their ids."""
+    return {r["url"]: r["id"] for r in library.rows("SELECT id, url FROM articles WHERE url IS NOT NULL")}
+
+
+def own_articles(library: Library, q: Question, ids: Mapping[str, str]) -> tuple[set[str], set[str]]:
+    """Return the ids of a question's own articles, and of those that say its answer."""
+    own = {ids[u] for u in q.urls if u in ids}
+    return own, {a.id for a in library.articles_by_id(own).values() if holds_answer(f"{a.title} {a.text}", q.answer)}
+
+
+def read(library: Library, query: Query, within: set[str] | None) -> Found:
+    """Search and read as `ask` does without a language model."""
     from rag.answer.reader import read_hits
-    from rag.retrieve.query import understand
     from rag.retrieve.search import search
 
-    query = understand(q.text, library=library, as_of=q.date)
-    hits = search(library, query, top_k=library.config.candidates, within=within)
-    found = read_hits(query, hits, library=library)
+    return read_hits(query, search(library, query, top_k=library.config.candidates, within=within), library=library)
+
+
+def _read(library: Library, q: Question, within: set[str] | None) -> dict[str, Any]:
+    from rag.retrieve.query import understand
+
+    found = read(library, understand(q.text, library=library, as_of=q.date), within)
     guess = found.guess.short if found.guess else ""
     return {
         "guess": guess, "given": found.reading is not None, "confidence": found.confidence,

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from eval.answers import RIGHT_F1, calibration
+from eval.answers import RIGHT_F1, calibration, own_articles, read, urls_of
 from eval.facts import ANSWERABLE, load_facts
-from eval.metrics import contains, holds_answer, token_f1
+from eval.metrics import contains, token_f1
 from eval.parts import progress
 from eval.questions import QUESTIONS, load_questions
 from eval.systems import open_library
@@ -50,11 +50,7 @@ def rows_of(
     library: Library, query: Query, within: set[str] | None, right: Callable[[str], bool]
 ) -> Iterator[tuple[tuple[float, ...], bool, bool | None]]:
     """Read a question as the reader does, and yield the features and who is right, if the model says anything."""
-    from rag.answer.reader import read_hits
-    from rag.retrieve.search import search
-
-    hits = search(library, query, top_k=library.config.candidates, within=within)
-    found = read_hits(query, hits, library=library)
+    found = read(library, query, within)
     if found.extracted is not None:
         yield found.values, right(found.extracted.reading.short), right(found.ruled.short) if found.ruled else None
 
@@ -87,11 +83,10 @@ def collect(data: Path, library: Path, facts: Path, seeds: Path, *, every: int) 
     tuned = set(quizzes[::2])
     questions = questions[::every]
     with open_library(library) as opened, progress("Questions to read", len(questions)) as tell:
-        ids = {r["url"]: r["id"] for r in opened.rows("SELECT id, url FROM articles WHERE url IS NOT NULL")}
+        ids = urls_of(opened)
         for n, q in enumerate(questions):
             query = understand(q.text, library=opened, as_of=q.date)
-            own = {ids[u] for u in q.urls if u in ids}
-            holds = {a.id for a in opened.articles_by_id(own).values() if holds_answer(f"{a.title} {a.text}", q.answer)}
+            own, holds = own_articles(opened, q, ids)
 
             def right(said: str, answer: str = q.answer) -> bool:
                 return token_f1(said, [answer]) >= RIGHT_F1
@@ -107,7 +102,7 @@ def collect(data: Path, library: Path, facts: Path, seeds: Path, *, every: int) 
             query = understand(fact.question, library=opened, history=fact.history, as_of=fact.as_of or date.today())
             golds = fact.answers if fact.type in ANSWERABLE else ()
 
-            def right_fact(said: str, golds: Any = golds, wrong: Any = fact.must_not) -> bool:
+            def right_fact(said: str, golds: Any = golds) -> bool:
                 return bool(golds) and all(
                     any(contains(said, a) or contains(a, said) for a in aliases) for aliases in golds
                 )

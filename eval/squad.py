@@ -14,6 +14,7 @@ from typing import Any
 
 from eval.metrics import bootstrap_mean, exact_match, token_f1
 from eval.parts import progress
+from eval.report import write_files
 from rag.errors import RecapError
 from rag.model.reader import MODEL_DIR, ReaderModel
 from rag.train.data import squad_questions
@@ -44,10 +45,8 @@ def run(file: Path, *, model: Path = MODEL_DIR, out: Path | None = None) -> dict
         "ms": round(1000 * seconds / len(rows), 1),
     }  # fmt: skip
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / "squad.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
         lines = "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-        (out / "squad.jsonl").write_text(lines, encoding="utf-8")
+        write_files(out, {"squad.json": json.dumps(summary, indent=1) + "\n", "squad.jsonl": lines})
     return summary
 
 

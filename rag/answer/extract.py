@@ -57,8 +57,6 @@ class Candidate:
 
     hit: Hit
     unit: Unit
-    start: int
-    end: int
     text: str
     read: Read
 
@@ -125,7 +123,7 @@ def candidates(
         unit = next(iter(units_near(h.article, start, start + 1)), None)
         if unit is None or end <= start or end > unit.end or not eligible(unit):
             continue
-        out.append(Candidate(h, unit, start, end, h.article.text[start:end], read))
+        out.append(Candidate(h, unit, h.article.text[start:end], read))
     return out
 
 

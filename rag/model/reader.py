@@ -82,7 +82,7 @@ class ReaderModel:
             import onnxruntime as ort
             from tokenizers import Tokenizer
 
-            check(folder)
+            sums = check(folder)
             options = ort.SessionOptions()
             options.intra_op_num_threads = threads
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -97,7 +97,7 @@ class ReaderModel:
             ) from e
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self.name = f"recap-reader@{json.loads((folder / SUMS_FILE).read_text(encoding='utf-8'))[MODEL_FILE][:8]}"
+        self.name = f"recap-reader@{sums[MODEL_FILE][:8]}"
 
     def read(self, question: str, passages: Sequence[tuple[str, str]]) -> list[Read]:
         """Read (header, text) passages for a question. Text beyond 512 tokens in all is not seen. Raises: ReaderModelError."""
@@ -140,13 +140,14 @@ class ReaderModel:
         return start[0], end[0], float(relevance[0])
 
 
-def check(folder: Path = MODEL_DIR) -> None:
-    """Compare the model's files with their SHA-256. Raises: ReaderModelError."""
+def check(folder: Path = MODEL_DIR) -> dict[str, str]:
+    """Compare the model's files with their SHA-256, and return those. Raises: ReaderModelError."""
     try:
-        sums = json.loads((folder / SUMS_FILE).read_text(encoding="utf-8"))
+        sums: dict[str, str] = json.loads((folder / SUMS_FILE).read_text(encoding="utf-8"))
         for name in (MODEL_FILE, TOKENIZER_FILE):
             with (folder / name).open("rb") as f:
                 if hashlib.file_digest(f, "sha256").hexdigest() != sums[name]:
                     raise ReaderModelError(f"The reader's {name} in {folder} is damaged. Reinstall Recap.")
+        return sums
     except (OSError, ValueError, KeyError) as e:
         raise ReaderModelError(f"The reader's model is missing from {folder}. Reinstall Recap.") from e

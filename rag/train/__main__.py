@@ -1,4 +1,4 @@
-"""`python -m rag.train DATA --out DIR`: fit the reader's model, write it as int8 ONNX, calibrate and measure it.
+"""`python -m rag.train DATA --out DIR`: fit the reader's model and write it as int8 ONNX.
 
 Run again after an interruption, it goes on where it stopped. With `--ship` the files that Recap loads are replaced.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.errors import RecapError
+
+if TYPE_CHECKING:
+    from rag.train.fit import Recipe
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,14 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(data: Path, out: Path, recipe: object, *, tell: object, ship: bool, train: bool) -> None:
+def run(data: Path, out: Path, recipe: Recipe, *, tell: Callable[[str], None], ship: bool, train: bool) -> None:
     """Mine, fit, export."""
     from rag.train.data import held_out, load
-    from rag.train.fit import Recipe, fit, trained
+    from rag.train.fit import fit, trained
     from rag.train.mine import mine
 
-    assert isinstance(recipe, Recipe)
-    assert callable(tell)
     lessons, _ = held_out(load(data))
     tell(f"{len(lessons.questions):,} questions on {len(lessons.passages):,} passages")
     if train:

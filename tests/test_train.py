@@ -121,11 +121,14 @@ def test_our_own_lessons_are_sound() -> None:
 
 
 def test_held_out_documents_are_whole() -> None:
-    passages = [Passage("lessons", f"l/{n}", "", "text") for n in range(40)]
-    questions = [Question(f"q{n}", "lessons", n % 40) for n in range(120)]
+    passages = [Passage("lessons", f"l/{n}", "", "text") for n in range(400)]
+    questions = [Question(f"q{n}", "lessons", n % 400) for n in range(1200)]
     train, apart = held_out(Lessons(passages, questions))
-    assert len(apart.questions) == 12
+    assert 60 < len(apart.questions) < 180
     assert not {q.passage for q in train.questions} & {q.passage for q in apart.questions}
+    few, of_few = held_out(Lessons(passages[:100], [q for q in questions if (q.passage or 0) < 100]))
+    assert few.apart == {a for a in train.apart if int(a[2:]) < 100}  # a document that is added moves no other
+    assert len(few.questions) + len(of_few.questions) == 300
 
 
 def test_tokens_of_a_span() -> None:

@@ -29,7 +29,7 @@ CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 class Recipe:
     """What a run is made of; two runs of one recipe on one machine see the same batches."""
 
-    epochs: float = 2.2
+    epochs: float = 4.0
     rate: float = 1.5e-4  # of the encoder, at its highest
     head_rate: float = 1e-3
     warmup: float = 0.05  # share of the steps
@@ -37,10 +37,10 @@ class Recipe:
     dropout: float = 0.05
     batch_tokens: int = 3600  # padding included
     windows: tuple[int, int] = (80, 200)  # tokens of text shown, drawn for each example: less is faster and more varied
-    misses: float = 0.4  # near misses for each question that has an answer
+    misses: float = 0.35  # near misses for each question that has an answer
     no_header: float = 0.3  # share of examples that do without
-    lessons: int = 2  # times that the project's own questions come in an epoch
-    reviews: float = 0.6  # share of the questions on reviews and forum posts, which are least like coverage
+    lessons: int = 1  # times that the project's own questions come in an epoch
+    reviews: float = 0.4  # share of the questions on reviews and forum posts, which are least like coverage
     rank_weight: float = 0.5
     seed: int = 7
 

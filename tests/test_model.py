@@ -23,7 +23,7 @@ from rag.model.reader import (
     SEP,
     TOKENIZER_FILE,
     ReaderModel,
-    best_span,
+    best_spans,
     check,
     header_of,
     pack,
@@ -49,17 +49,18 @@ def test_header_names_title_and_day() -> None:
     st.integers(0, 8),
     st.integers(1, 4),
 )
-def test_best_span_is_the_best_of_all_spans(scores: list[tuple[int, int]], first: int, longest: int) -> None:
+def test_best_spans_are_the_best_of_all_spans(scores: list[tuple[int, int]], first: int, longest: int) -> None:
     start = np.array([s for s, _ in scores], np.float32)
     end = np.array([e for _, e in scores], np.float32)
-    spans = [(a, b) for a, b in product(range(first, len(scores)), repeat=2) if 0 <= b - a < longest]
-    a, b, score = best_span(start, end, first=first, longest=longest)
-    if not spans:
-        assert (a, b) == (first, first)
-        assert score < -1000
+    every = [(a, b) for a, b in product(range(first, len(scores)), repeat=2) if 0 <= b - a < longest]
+    found = best_spans(start, end, first=first, most=3, longest=longest)
+    if not every:
+        assert found == [(first, first, -1e4)]
         return
-    assert (a, b) in spans
-    assert score == max(start[i] + end[j] for i, j in spans) == start[a] + end[b]
+    spans = [(a, b) for a, b, _ in found]
+    assert len(set(spans)) == len(spans) == min(3, len(every))
+    assert set(spans) <= set(every)
+    assert [score for _, _, score in found] == sorted((float(start[i] + end[j]) for i, j in every), reverse=True)[:3]
 
 
 @pytest.fixture(scope="module")

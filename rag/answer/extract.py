@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from rag.answer.asking import Asked, asks_published, is_event_date
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 PASSAGES = 5  # read in full
 WORDS = 170  # of each
+SOFT = 4.0  # logits: what several passages say counts together, softly
+EARLY = 2.0  # logits that a passage loses for each e-fold of its rank
+ALONE = 8.0  # the lead of an answer that no other stands beside
 SHOWN = 0.4  # probability from which an answer of the model is given
 SHOWN_BY_RULES = 0.15  # and one of the rules to a longer question; to a short one they decline by themselves
 SHORT = 5  # terms: what the rules read for a question as short is right 19 times of 20 (seeds/facts.jsonl)
@@ -44,6 +48,7 @@ _TIES = (
     ("uncle", "aunt"),
     ("king", "queen"),
 )
+_EITHER = re.compile(r"\bor\b", re.I)
 _DIGIT = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|once|twice|half|hundred|thousand|million|first|second|third|none|no|zero|both)\b", re.I)  # fmt: skip
 _NOT_FROM = dict.fromkeys(
     ("who", "with", "where", "why"), ("title", "byline")
@@ -53,12 +58,23 @@ _EDGE = " \t\n.,;:!?\"'“”‘’()[]—–-"
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A span that a passage gives: what the model made of the passage, and the hit it stands in."""
+    """A span that a passage gives: the hit it stands in, its score, and what the model made of the passage.
+
+    `rank` of the passage is from 1; `best` is set for the first span of a passage.
+    """
 
     hit: Hit
     unit: Unit
     text: str
+    score: float
     read: Read
+    rank: int = 1
+    best: bool = True
+
+    @property
+    def worth(self) -> float:
+        """How good it is against those of other passages, in logits."""
+        return self.score + self.read.relevance - EARLY * math.log(self.rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +82,8 @@ class Extracted:
     """The best answer, and what tells how good it is.
 
     `margin` and `relevance` are those of its best passage, in logits; `lead` is how far it is ahead of the best other answer;
-    `votes` the passages that say it rather than "not here"; `named` the share of the question's names that its article holds; `covered` the share of
-    the question (weighted) that the sentence it stands in says.
+    `votes` the passages that say it before all else, and rather than "not here"; `named` the share of the question's names that
+    its article holds; `covered` the share of the question (weighted) that the sentence it stands in says.
     """
 
     reading: Reading
@@ -100,30 +116,43 @@ def extract(
     Raises: ReaderModelError.
     """
     barred = _NOT_FROM.get(asked.kind, ("byline",))
-    found = candidates(query, hits, model, eligible=eligible)
-    fit = [c for c in found if fits(asked, c.text) and c.unit.kind not in barred and not another_tie(asked, c.unit)]
+    said = set() if _EITHER.search(asked.text) else set(tokens(asked.text))
+    fit = [
+        c
+        for c in candidates(query, hits, model, eligible=eligible)
+        if fits(asked, c.text)
+        and c.unit.kind not in barred
+        and not set(tokens(c.text)) <= said  # what the question says already is not what it asks for
+        and not another_tie(asked, c.unit)
+    ]
     return choose(asked, covered, fit)
 
 
 def candidates(
     query: Query, hits: Sequence[Hit], model: ReaderModel, *, eligible: Callable[[Unit], bool]
 ) -> list[Candidate]:
-    """Return the best span of each of the first passages that may answer."""
+    """Return the best spans of each of the first passages, of units that may answer; each text once a passage."""
     first = list(hits[:PASSAGES])
     weights = weigh(query.text, [h.chunk.text for h in hits])
-    spans = [window(h.chunk.text, weights, words=WORDS) for h in first]
+    windows = [window(h.chunk.text, weights, words=WORDS) for h in first]
     shown = [
         (header_of(h.article.title, h.article.published), h.chunk.text[s:e])
-        for h, (s, e) in zip(first, spans, strict=True)
+        for h, (s, e) in zip(first, windows, strict=True)
     ]
+    may = cache(eligible)
     out = []
-    for h, (s, _), read in zip(first, spans, model.read(query.text, shown), strict=True):
+    for rank, (h, (s, _), read) in enumerate(zip(first, windows, model.read(query.text, shown), strict=True), start=1):
         base = h.chunk.start + s
-        start, end = trimmed(h.article.text, base + read.start, base + read.end)
-        unit = next(iter(units_near(h.article, start, start + 1)), None)
-        if unit is None or end <= start or end > unit.end or not eligible(unit):
-            continue
-        out.append(Candidate(h, unit, h.article.text[start:end], read))
+        texts: set[str] = set()
+        for n, (begin, stop, score) in enumerate(((read.start, read.end, read.span), *read.others)):
+            start, end = trimmed(h.article.text, base + begin, base + stop)
+            text = h.article.text[start:end]
+            if not text or text in texts:
+                continue
+            texts.add(text)
+            unit = next(iter(units_near(h.article, start, start + 1)), None)
+            if unit is not None and end <= unit.end and may(unit):
+                out.append(Candidate(h, unit, text, score, read, rank, n == 0))
     return out
 
 
@@ -149,27 +178,32 @@ def choose(asked: Asked, covered: Callable[[Unit], float], found: Sequence[Candi
     """Add up what the passages say for each answer, and take the best."""
     if not found:
         return None
-    total: dict[str, float] = {}
+    total: dict[tuple[str, ...], float] = {}
     for c in found:
-        name = next((k for k in total if same_name(k, c.text)), c.text)
-        total[name] = total.get(name, 0.0) + math.exp(strength(c.read))
+        total[_key(c)] = total.get(_key(c), 0.0) + math.exp(c.worth / SOFT)
     best = max(total, key=lambda k: total[k])
-    said = sorted((c for c in found if same_name(best, c.text)), key=lambda c: -strength(c.read))
-    first = said[0]
+    first = max((c for c in found if _key(c) == best), key=lambda c: c.worth)
+    others = [total[_key(c)] for c in found if not same_name(c.text, first.text)]
     text = re.sub(r"\s+", " ", first.text)
     return Extracted(
         Reading(
             text,
-            (Span(first.unit, text, first.unit.start, first.unit.end, strength(first.read)),),
+            (Span(first.unit, text, first.unit.start, first.unit.end, first.worth),),
             _worked_out(asked, first),
         ),
-        first.read.margin,
+        first.score - first.read.none,
         first.read.relevance,
-        strength(first.read) - max((strength(c.read) for c in found if not same_name(best, c.text)), default=-10.0),
-        sum(strength(c.read) > 0 for c in said),
+        SOFT * math.log(total[best] / max(others)) if others else ALONE,
+        sum(c.best and c.read.margin > 0 and same_name(c.text, first.text) for c in found),
         named(asked, first.hit.article),
         covered(first.unit),
     )
+
+
+def _key(found: Candidate) -> tuple[str, ...]:
+    """What makes two candidates one answer: their words, articles apart."""
+    said = tokens(found.text)
+    return tuple(w for w in said if w not in ("the", "a", "an")) or tuple(said)
 
 
 def named(asked: Asked, article: Article) -> float:
@@ -186,11 +220,6 @@ def _worked_out(asked: Asked, found: Candidate) -> str | None:
         return None
     on = resolve_relative(found.text, published=published)
     return f"“{found.text}” in an article of {day(published)} is {on:%A}, {day(on)}." if on else None
-
-
-def strength(read: Read) -> float:
-    """How good a passage's span is against those of others: the mean of its own score and of how well the passage fits."""
-    return 0.5 * read.span + 0.5 * read.relevance
 
 
 def features(query: Query, asked: Asked, ruled: Reading | None, found: Extracted) -> tuple[float, ...]:

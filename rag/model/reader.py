@@ -24,6 +24,7 @@ MODEL_FILE, TOKENIZER_FILE, SUMS_FILE = "reader.onnx", "tokenizer.json", "sums.j
 MAX_QUESTION = 48  # tokens
 MAX_HEADER = 32  # tokens
 MAX_SPAN = 30  # tokens of an answer
+SPANS = 10  # that are told of a passage
 CLS, SEP = 101, 102
 Floats = npt.NDArray[np.float32]
 
@@ -33,7 +34,7 @@ class Read:
     """What the model makes of one passage.
 
     `start`, `end` are characters of the passage; `span` is the score of that span and `none` that of "not here", in logits
-    (`margin` is their difference); `relevance` is a logit too.
+    (`margin` is their difference); `relevance` is a logit too. `others` are the next best spans: (start, end, score).
     """
 
     start: int
@@ -41,6 +42,7 @@ class Read:
     span: float
     none: float
     relevance: float
+    others: tuple[tuple[int, int, float], ...] = ()
 
     @property
     def margin(self) -> float:
@@ -62,15 +64,20 @@ def pack(question: Sequence[int], header: Sequence[int], text: Sequence[int]) ->
     return [*ids, *text, SEP], len(ids)
 
 
-def best_span(start: Floats, end: Floats, *, first: int, longest: int = MAX_SPAN) -> tuple[int, int, float]:
-    """Return (first token, last token, score) of the best span at or behind `first`; `start`, `end`: (length,) logits."""
+def best_spans(
+    start: Floats, end: Floats, *, first: int, most: int = SPANS, longest: int = MAX_SPAN
+) -> list[tuple[int, int, float]]:
+    """Return (first token, last token, score) of the best spans at or behind `first`, best first; `start`, `end`: (length,)
+    logits. Without a token there, one of no worth."""
     n = len(start) - first
     if n <= 0:
-        return first, first, -1e4
+        return [(first, first, -1e4)]
     scores = start[first:, None] + end[None, first:]  # (n, n): from row to column
     allowed = np.tri(n, n, longest - 1, dtype=bool) & ~np.tri(n, n, -1, dtype=bool)
-    at = int(np.argmax(np.where(allowed, scores, -np.inf)))
-    return first + at // n, first + at % n, float(scores.flat[at])
+    flat = np.where(allowed, scores, -np.inf).ravel()
+    found = np.argpartition(-flat, min(most, n * n) - 1)[:most]
+    found = found[np.lexsort((found, -flat[found]))]
+    return [(first + int(at) // n, first + int(at) % n, float(flat[at])) for at in found if np.isfinite(flat[at])]
 
 
 class ReaderModel:
@@ -116,9 +123,11 @@ class ReaderModel:
         for (ids, first), e in zip(packed, encoded, strict=True):
             start, end, relevance = self._run(ids, first)
             last = len(ids) - 1
-            a, b, score = best_span(start[:last], end[:last], first=first)
-            here, there = (e.offsets[a - first][0], e.offsets[b - first][1]) if last > first else (0, 0)
-            out.append(Read(here, there, score, float(start[0] + end[0]), relevance))
+            spans = [
+                (e.offsets[a - first][0], e.offsets[b - first][1], score) if last > first else (0, 0, score)
+                for a, b, score in best_spans(start[:last], end[:last], first=first)
+            ]
+            out.append(Read(*spans[0], float(start[0] + end[0]), relevance, tuple(spans[1:])))
         return out
 
     def _encode(self, texts: Sequence[str]) -> list[Any]:

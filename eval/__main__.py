@@ -30,6 +30,7 @@ _EPILOG = """also:
   recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
   recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
   recap eval squad FILE                       read a SQuAD-format set with the reader's model
+  recap eval spoken DIR --library LIB --llm NAME   put real news questions, each with its own articles, to a language model
 
 exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
 
@@ -44,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as e:  # argparse has said what is wrong
         return e.code if isinstance(e.code, int) else 2
     try:
-        return {"run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa, "squad": _squad}[command](
-            args
-        )
+        commands = {
+            "run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa, "squad": _squad, "spoken": _spoken,
+        }  # fmt: skip
+        return commands[command](args)
     except RecapError as e:
         print(_visible(str(e)), file=sys.stderr)
         return 2
@@ -63,7 +65,8 @@ def _command(words: list[str]) -> str:
     at = 0
     while at < len(words) and words[at].startswith("--library"):
         at += 1 if "=" in words[at] else 2
-    return words.pop(at) if at < len(words) and words[at] in ("check", "compare", "realtimeqa", "squad") else "run"
+    named = ("check", "compare", "realtimeqa", "squad", "spoken")
+    return words.pop(at) if at < len(words) and words[at] in named else "run"
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
@@ -76,6 +79,16 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("file", type=Path, metavar="FILE", help="SQuAD 1.1 JSON, gzipped or not")
         parser.add_argument("--model", type=Path, metavar="DIR", help="another model than the one shipped")
         parser.add_argument("--out", type=Path, metavar="DIR", help="write squad.json and squad.jsonl there")
+        return parser
+    if command == "spoken":
+        parser = argparse.ArgumentParser(
+            "recap eval spoken", description="Put real news questions, each with its own articles, to a language model."
+        )
+        parser.add_argument("data", type=Path, metavar="DIR", help="articles.jsonl[.gz] and questions.jsonl")
+        parser.add_argument("--library", type=Path, metavar="DIR", required=True, help="one that holds the articles")
+        parser.add_argument("--llm", metavar="NAME", required=True, help="PROVIDER:MODEL, or replay:FILE")
+        parser.add_argument("--every", type=_positive, default=1, metavar="N", help="only every n-th question")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="write spoken.json there")
         return parser
     if command == "compare":
         parser = argparse.ArgumentParser("recap eval compare", description="Compare run B with run A, fact by fact.")
@@ -201,6 +214,22 @@ def _squad(args: argparse.Namespace) -> int:
         f"{found['questions']:,} questions: EM {100 * em['mean']:.1f} [{100 * em['low']:.1f}, {100 * em['high']:.1f}], "
         f"F1 {100 * f1['mean']:.1f} [{100 * f1['low']:.1f}, {100 * f1['high']:.1f}], {found['ms']} ms a question"
     )
+    return 0
+
+
+def _spoken(args: argparse.Namespace) -> int:
+    import json
+
+    from eval.report import write_files
+    from eval.spoken import markdown, measure
+    from rag.config import Config
+    from rag.store.library import Library
+
+    with Library.open(Config.load(library=args.library, llm=args.llm)) as library:
+        found = measure(library, args.data, every=args.every)
+    if args.out:
+        write_files(args.out, {"spoken.json": json.dumps(found, ensure_ascii=False, indent=1) + "\n"})
+    _show(markdown(found))
     return 0
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from rag.errors import ConfigError
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
-PROVIDERS = ("openai", "anthropic", "ollama", "openai-like")
+PROVIDERS = ("openai", "anthropic", "ollama", "openai-like", "replay")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Config:
     def __post_init__(self) -> None:
         provider, _, model = self.llm.partition(":")
         if self.llm not in ("none", "auto") and (provider not in PROVIDERS or not model):
-            known = ", ".join(f"{p}:MODEL" for p in PROVIDERS)
+            known = ", ".join(f"{p}:{'FILE' if p == 'replay' else 'MODEL'}" for p in PROVIDERS)
             raise ConfigError(
                 f"RECAP_LLM={self.llm!r} is not a language model that Recap knows. Use none, auto, {known}."
             )

@@ -127,7 +127,8 @@ def make_library(tmp_path: Path) -> Iterator[Callable[..., Library]]:
         settings.setdefault(
             "reader", "rules"
         )  # vectors counted by hand go with an order that can be worked out by hand
-        config = Config(library=tmp_path / name, llm="none", **settings)  # type: ignore[arg-type]
+        settings.setdefault("llm", "none")
+        config = Config(library=tmp_path / name, **settings)  # type: ignore[arg-type]
         library = Library.open(config, write=write, create=write, embedder=embedder or CountingEmbedder())  # type: ignore[arg-type]
         opened.append(library)
         return library

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.prompt import ANSWER_TOKENS, answer_prompt, clean, parse_rewrite, rewrite_prompt, tokens
+from rag.answer.prompt import ANSWER_TOKENS, WIDE, answer_prompt, clean, parse_rewrite, rewrite_prompt, tokens
 from rag.types import Hit, Query, Turn
 from tests.test_cite import HITS, VMA23
 
@@ -23,7 +23,10 @@ def user(hits: tuple[Hit, ...] = HITS, query: Query = QUERY, window: int = 8192)
 def test_sources_carry_headline_outlet_dates_event_and_passage() -> None:
     text = user()
     assert '<source n="1">\nheadline: Backstage at the 2024 VMAs\noutlet: Radio Times\npublished: 2024-09-12\n' in text
-    assert "event: 2024 MTV Video Music Awards (VMAs)\nevent date: 2024-09-11\npassage:\nMegan Thee Stallion" in text
+    assert (
+        "event: 2024 MTV Video Music Awards (VMAs)\nevent date: 2024-09-11\npassage:\nA night to remember.\nMegan Thee Stallion"
+        in text
+    )
     assert text.index('<source n="1">') < text.index('<source n="2">') < text.index("<question>")
     assert "asked on 2024-03-01" in text
     assert "about the 2023 MTV Video Music Awards" in text
@@ -38,6 +41,40 @@ def test_at_most_two_passages_of_one_piece() -> None:
     one = [replace(HITS[0], rank=i, chunk=replace(HITS[0].chunk, id=f"x{i}")) for i in range(1, 6)]
     prompt = answer_prompt(QUERY, [*one, HITS[1]], context_tokens=8192)
     assert [h.chunk.id for h in prompt.sources] == ["x1", "x2", "c2"]
+
+
+def _gallery(n: int) -> tuple[str, list[Hit]]:
+    lines = [f"{i}. Ann Lee {i} and Bo Cruz {i}" for i in range(n)]
+    text = "Backstage\n\n" + "\n\n".join(lines)
+    article = replace(HITS[0].article, title="Backstage", text=text, cluster="")
+    hits = []
+    for rank, i in enumerate((5, 7, 20), start=1):
+        at = text.index(lines[i])
+        chunk = replace(HITS[0].chunk, id=f"g{i}", start=at, end=at + len(lines[i]), text=lines[i])
+        hits.append(replace(HITS[0], rank=rank, chunk=chunk, article=article))
+    return text, hits
+
+
+def test_a_passage_is_widened_by_whole_paragraphs_and_meets_no_other() -> None:
+    text, hits = _gallery(300)
+    sources = answer_prompt(QUERY, hits, context_tokens=32_000).sources
+    assert [h.chunk.id for h in sources] == ["g5", "g7"]
+    (a, b), (c, d) = ((h.chunk.start, h.chunk.end) for h in sources)
+    for h in sources:
+        assert h.chunk.text == text[h.chunk.start : h.chunk.end] == h.chunk.text.strip()
+        assert len(h.chunk.text) <= WIDE
+        assert text[h.chunk.start - 1] == "\n"
+        assert text[h.chunk.end] == "\n"
+    assert text[a:b].startswith("0. Ann")  # the headline stands above the passage already
+    assert b <= c
+    assert d - c > WIDE - 40
+
+
+@pytest.mark.parametrize("window", [1500, 2500])
+def test_widening_stays_within_the_window(window: int) -> None:
+    _, hits = _gallery(300)
+    prompt = answer_prompt(QUERY, hits, context_tokens=window)
+    assert sum(tokens(m.content) for m in prompt.messages) + ANSWER_TOKENS <= window + 64
 
 
 @pytest.mark.parametrize("window", [512, 1024, 2048, 4096])

@@ -13,14 +13,14 @@ import contextlib
 import re
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from rag.answer.cite import Checked, check_sentence, plain, read_sources, render, says, take_sentences
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
-from rag.answer.prompt import NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
+from rag.answer.prompt import CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
 from rag.errors import LLMAuthError, LLMError, LLMUnavailable, RecapError
 from rag.retrieve.query import understand
@@ -43,16 +43,19 @@ def ask(
     as_of: date | None = None,
     event: str | None = None,
     year: int | None = None,
+    within: Collection[str] | None = None,
     rewrite: bool = True,
 ) -> Answer:
     """Answer `question` from the library.
 
-    `as_of` is the day on which the question is asked; `event` (an `Event.key`) and `year` filter the coverage;
-    `rewrite=False` leaves `history` out of the question.
+    `as_of` is the day on which the question is asked; `event` (an `Event.key`), `year` and `within` (ids of articles)
+    filter the coverage; `rewrite=False` leaves `history` out of the question.
     Raises: RecapError when the question is empty or too long, a setting is wrong, or the library cannot be used. A
     language model that fails is no error: the reader answers and `notes` says so.
     """
-    snapshots = ask_stream(library, question, history=history, as_of=as_of, event=event, year=year, rewrite=rewrite)
+    snapshots = ask_stream(
+        library, question, history=history, as_of=as_of, event=event, year=year, within=within, rewrite=rewrite
+    )
     return deque(snapshots, maxlen=1).pop()
 
 
@@ -64,6 +67,7 @@ def ask_stream(
     as_of: date | None = None,
     event: str | None = None,
     year: int | None = None,
+    within: Collection[str] | None = None,
     rewrite: bool = True,
 ) -> Iterator[Answer]:
     """Yield growing snapshots of the answer; each replaces the one before, the last has `done=True`.
@@ -77,7 +81,7 @@ def ask_stream(
     turns = tuple(history)[-HISTORY:] if rewrite else ()
     query, model = _understood(library, question, turns, as_of=as_of, model=model, clock=clock, notes=notes)
     # The reader judges every candidate itself; a model, and the page, get the best few.
-    candidates = search(library, query, top_k=library.config.candidates, event=event, year=year)
+    candidates = search(library, query, top_k=library.config.candidates, event=event, year=year, within=within)
     hits = candidates[: library.config.top_k]
     clock.found = time.monotonic()
     answer: Answer | None = None
@@ -327,7 +331,7 @@ class _Reply:
         found, self._rest = take_sentences(self._rest + piece, final=final)
         out: list[tuple[str, str]] = []
         for sentence in found:
-            if NOT_IN_SOURCES not in sentence:
+            if NOT_IN_SOURCES not in sentence and CANARY not in sentence.casefold():
                 out.append((sentence.strip(), self._gap))
             tail = sentence[len(sentence.rstrip()) :]
             self._gap = "\n\n" if tail.count("\n") > 1 else "\n" if "\n" in tail else " "

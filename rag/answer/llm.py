@@ -22,16 +22,19 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from rag.answer.prompt import ANSWER_TOKENS, Message
+from rag.answer.replay import Replay, load_replay
 from rag.config import Config
 from rag.errors import ConfigError, LLMAuthError, LLMBadResponse, LLMError, LLMTimeout, LLMUnavailable
 
 PROBE_S = 1.0  # how long `auto` waits for one configured provider
 RETRY_AFTER_S = 5.0  # a 429 that asks for a longer pause is not waited for
 MAX_CHARS = 16_000  # an answer is a few sentences; a model that goes on and on is cut here
+REPLAY = "replay:"
 KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "openai-like": "RECAP_LLM_API_KEY"}
 BASES = {"openai": "https://api.openai.com/v1", "anthropic": "https://api.anthropic.com"}
 PREFERRED = {
@@ -268,6 +271,9 @@ def describe(config: Config) -> LLMStatus:
     try:
         if config.llm == "auto":
             model, findings = _auto(config.llm_base_url, config.llm_first_token_s)
+        elif config.llm.startswith(REPLAY):
+            replay = _replayed(config.llm)
+            return LLMStatus(True, replay.name, (f"{replay.name}: {len(replay.replies):,} recorded replies.",))
         else:
             model = _named(config.llm, config.llm_base_url, config.llm_first_token_s)
             findings = (_check(model),)
@@ -286,8 +292,14 @@ Finding = tuple[bool, str]
 
 
 @cache
-def _load(spec: str, base_url: str | None, first_token_s: float) -> tuple[_Remote | None, tuple[Finding, ...]]:
+def _load(spec: str, base_url: str | None, first_token_s: float) -> tuple[ChatModel | None, tuple[Finding, ...]]:
+    if spec.startswith(REPLAY):
+        return _replayed(spec), ()
     return _auto(base_url, first_token_s) if spec == "auto" else (_named(spec, base_url, first_token_s), ())
+
+
+def _replayed(spec: str) -> Replay:
+    return load_replay(Path(spec.removeprefix(REPLAY)).expanduser())
 
 
 def _named(spec: str, base_url: str | None, first_token_s: float) -> _Remote:

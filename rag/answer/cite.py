@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -20,6 +20,7 @@ from rag.types import Citation, Event, Hit, Verdict
 
 SUPPORTED = 0.55  # share of the sentence's content words that its quote has
 PARTIAL = 0.4
+ALIKE = 0.72  # cosine from which other words for it count as saying it, where every name, figure and date is matched
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
 SEGMENTS = 3  # a quote has at most so many sentences
 
@@ -210,7 +211,7 @@ _SPEECH = frozenset(
     _list(
         "said says say saying told tells stated states called calls noted notes joked quipped added wrote "
         "explained recalled gushed admitted revealed announced declared insisted quoted shared exclaimed "
-        "remarked"
+        "remarked warned argued claimed promised complained predicted insists warns claims conceded suggested"
     )
 )
 _AUX = frozenset(_list("was were is are be been being has have had also then later again got gets"))
@@ -235,6 +236,12 @@ _NUMBERS = {
 } | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 _ORDINALS = {w: i + 1 for i, w in enumerate(_list("first second third fourth fifth sixth seventh eighth ninth tenth"))}
+# What an answer says of the article and not of the event.
+_FRAME = frozenset(_list("articl report piec headlin describ titl publish accord stori list item"))
+_MEDIUM = frozenset(_list("pictur caption credit imag"))
+_SHOWN_THERE = _MEDIUM | frozenset(
+    _list("get appear alon togeth pose pair besid alongsid stand stood next captur side")
+)
 # Verbs that newsrooms use for one another. Left: stems as Snowball gives them.
 _SAME = {
     **dict.fromkeys(
@@ -283,6 +290,8 @@ class _Facts:
     roles: dict[str, frozenset[str]]  # "host" -> the words of the names of who did it
     speakers: tuple[Name, ...]
     actors: tuple[Name, ...]  # people who are not only spoken of, to or with
+    relative: frozenset[int]  # years told by how far they are: last year -1
+    frame: int | None  # the year that the sentence opens with, or how far it is: "Last year's final", "In 2024,"
 
 
 def fold(text: str) -> str:
@@ -328,7 +337,7 @@ def _facts(text: str) -> _Facts:
     named = {i for run in names for i in run}
     content = [i for i, w in enumerate(words) if w.text not in _STOP and w.text not in _NEG and i not in used]
     stems = frozenset(_stem(words[i].text) for i in content if i not in named and len(words[i].text) > 1) - {"say"}
-    negated = _negated(words)
+    negated = _negated(words, named)
     plainly = " ".join(w.text for w in words)
     if re.search(r"\b(?:went|took|walked|going|taking) (?:home|away)\b", plainly):
         stems |= {"get"}
@@ -354,7 +363,24 @@ def _facts(text: str) -> _Facts:
             if _person(name := tuple(words[i].text for i in run))
             and not (run[0] and words[run[0] - 1].text in ("of", "about", "to", "with", "for", "by"))
         ),
+        relative=frozenset(_RELATIVE[m.group(1).casefold()] for m in _RELATIVE_YEAR.finditer(text)),
+        frame=_frame(text),
     )
+
+
+_RELATIVE = {"last": -1, "previous": -1, "this": 0, "next": 1, "following": 1}
+_RELATIVE_YEAR = re.compile(r"\b(last|previous|this|next|following) (?:year|season|edition)\b", re.IGNORECASE)
+_OPENS = re.compile(
+    r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
+    re.IGNORECASE,
+)
+
+
+def _frame(text: str) -> int | None:
+    opens = _OPENS.match(text)
+    if opens is None:
+        return None
+    return int(opens["year"]) if opens["year"] else -1
 
 
 def _dates(text: str, words: Sequence[_Word], used: set[int]) -> tuple[set[Day], set[int], set[int]]:
@@ -420,6 +446,8 @@ def _figures(words: Sequence[_Word], used: set[int]) -> tuple[set[float], set[in
         elif w in _ORDINALS and w != "second":
             ordinals.add(_ORDINALS[w])
             used.add(i)
+        elif _stands_for_names(words, i):
+            used.add(i)
         elif re.fullmatch(r"\d+(?:[.,]\d+)*", w) or (w in _NUMBERS and w not in ("zero", "one")):
             value = float(_NUMBERS[w]) if w in _NUMBERS else _number(w)
             used.add(i)
@@ -434,6 +462,14 @@ def _figures(words: Sequence[_Word], used: set[int]) -> tuple[set[float], set[in
             numbers.add(value)
         i += 1
     return numbers, ordinals
+
+
+def _stands_for_names(words: Sequence[_Word], i: int) -> bool:
+    """Tell whether a number word is a pronoun: "the two stopped for a chat", but "the two trophies"."""
+    if words[i].text not in ("two", "three", "four") or i == 0 or words[i - 1].text != "the":
+        return False
+    after = words[i + 1].text if i + 1 < len(words) else ""
+    return not after.endswith("s") or after in _AUX | _STOP
 
 
 def _number(text: str) -> float:
@@ -499,11 +535,15 @@ def _ordinary(word: str) -> bool:
     )  # fmt: skip
 
 
-def _negated(words: Sequence[_Word]) -> frozenset[str]:
+def _negated(words: Sequence[_Word], named: Collection[int]) -> frozenset[str]:
     out: set[str] = set()
     for i, w in enumerate(words):
         if w.text in _NEG or w.text.endswith("n't") or w.text in ("cant", "didnt"):
-            after = (x.text for x in words[i + 1 : i + 6] if x.text not in _STOP | _NEG and not x.text.endswith("ly"))
+            after = (
+                words[k].text
+                for k in range(i + 1, min(i + 8, len(words)))
+                if k not in named and words[k].text not in _STOP | _NEG and not words[k].text.endswith("ly")
+            )
             out.update(_stem(x) for x in list(after)[:1])
     return frozenset(out)
 
@@ -532,21 +572,37 @@ def _roles(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> dict[str, 
             passive = passive or words[j].text in ("was", "were", "is", "been", "being", "got")
             j -= 1
         subject = ends.get(j)
-        agent = next((starts[k] for k in (i + 2, i + 3) if k in starts and words[i + 1].text == "by"), None)
+        agent = _agent(words, starts, i)
         stem = _stem(w.text)
         if w.text in ("host", "hosts", "emcee"):
-            if run := starts.get(i + 1) or subject:
+            former = i > 0 and words[i - 1].text in _FORMER
+            if (run := starts.get(i + 1) or subject) and not former:
                 note("host", run)
         elif not re.search(r"(?:ed|es|won|got|took|given)$", w.text):
             continue
+        elif agent:
+            note("give" if stem == "get" else stem, agent)
         elif w.text in (_GIVEN if passive else _GETTING):
             if subject:
                 note("get", subject)
-        elif agent and stem != "get":
-            note(stem, agent)
         elif subject and not passive and stem != "get":
             note(stem, subject)
     return {role: frozenset(who) for role, who in roles.items()}
+
+
+_FORMER = frozenset(_list("original former previous ex first then-host longtime usual intended"))
+
+
+def _agent(words: Sequence[_Word], starts: Mapping[int, Sequence[int]], i: int) -> Sequence[int] | None:
+    """Find who did it: "presented by Ann Lee", "presented by the comedian Ann Lee"."""
+    if i + 1 >= len(words) or words[i + 1].text != "by":
+        return None
+    for k in range(i + 2, min(i + 6, len(words))):
+        if k in starts:
+            return starts[k]
+        if words[k].opens or (words[k].text in _STOP and words[k].text not in ("the", "a", "an")):
+            break
+    return None
 
 
 def _speakers(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> tuple[Name, ...]:
@@ -557,6 +613,16 @@ def _speakers(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> tuple[N
             continue
         after = [w.text for w in words[run[-1] + 1 : run[-1] + 4]]
         before = [w.text for w in words[max(0, run[0] - 2) : run[0]]]
+        back = run[0] - 1
+        while (
+            back >= max(0, run[0] - 4)
+            and not words[back].capital
+            and words[back].text not in _SPEECH
+            and (words[back].text in ("the", "a") or words[back].text not in _STOP)
+        ):
+            back -= 1
+        if back >= 0 and words[back].text in ("said", "says") and run[0] - back <= 4:
+            before = ["said"]  # "said the buyer, Ann Lee"
         says = any(w in _SPEECH for w in after[:2]) or (len(after) > 2 and after[2] in _SPEECH and after[0] in _AUX)
         if says or (before and before[-1] in _SPEECH) or before == ["according", "to"]:
             out.append(name)
@@ -582,6 +648,8 @@ class Source:
     about: _Facts  # event, outlet, authors
     title: _Facts
     events: tuple[Event, ...] = field(default=())
+    credits: tuple[bool, ...] = ()  # which of the spans are the credit of a picture
+    apart: tuple[bool, ...] = ()  # which begin an item or a picture of their own
 
 
 def read_sources(hits: Sequence[Hit]) -> tuple[Source, ...]:
@@ -599,18 +667,29 @@ def _read(n: int, hit: Hit) -> Source:
         at += len(piece)
         if end > start:
             spans.append((start, end))
+    texts = [chunk.text[a - chunk.start : b - chunk.start] for a, b in spans]
+    credits = tuple(bool(_CREDIT.match(t)) for t in texts)
     names = [e.name for e in article.events] + [e.short or "" for e in article.events]
     about = " | ".join([*names, article.outlet or "", *article.authors])
     return Source(
         n=n,
         hit=hit,
         spans=tuple(spans),
-        facts=tuple(_facts(chunk.text[a - chunk.start : b - chunk.start]) for a, b in spans),
+        facts=tuple(_facts(t) for t in texts),
         phrases=_phrases(article.title + " | " + article.text),
         about=_facts(about),
         title=_facts(article.title),
         events=article.events,
+        credits=credits,
+        apart=tuple(bool(_ITEM.match(t)) or (n > 0 and credits[n - 1] and not credits[n]) for n, t in enumerate(texts)),
     )
+
+
+_CREDIT = re.compile(
+    r"(?:photo|picture|image|credit)s?(?: by)?\s*:|.{0,80}(?:\bGetty Images\b|\bFilmMagic\b|\bWireImage\b|\bAP Photo\b|\bReuters\b)(?: for \w+)?\W*$",
+    re.IGNORECASE,
+)
+_ITEM = re.compile(r"\d{1,3}[.)]\s")
 
 
 @lru_cache(maxsize=256)
@@ -649,13 +728,22 @@ class Checked:
     break_before: str = " "
 
 
+Alike = Callable[[str, Sequence[str]], Sequence[float]]  # a text, others -> how near in meaning each is, -1 to 1
+
+
 def check_sentence(
-    sentence: str, *, sources: Sequence[Source], event: Event | None = None, break_before: str = " "
+    sentence: str,
+    *,
+    sources: Sequence[Source],
+    event: Event | None = None,
+    alike: Alike | None = None,
+    break_before: str = " ",
 ) -> Checked:
     """Judge one sentence of an answer, markers included, against the passages that were given.
 
     Markers that point nowhere are dropped; a sentence without a marker, or whose marker does not carry it, gets the
     passage that does. `event` is the edition that the question asks about: a fact about another edition must name it.
+    `alike` tells whether a passage says in other words what it does not say in the same.
     """
     text, markers = parse_markers(sentence)
     text = plain(text)
@@ -663,8 +751,10 @@ def check_sentence(
         return Checked("", "unsupported", keep=False)
     if _ABOUT_SOURCES.search(text):
         return Checked(text, "supported", about_sources=True, break_before=break_before)
-    facts = _facts(text)
+    facts = _facts(_CONTRAST.sub("", text))
     found = [_support(facts, s, event=event) for s in sources]
+    if alike is not None and not any(s.verdict == "supported" for s in found):
+        found = _in_other_words(text, found, markers, alike)
     by_n = {s.source.n: s for s in found}
     cited = [by_n[n] for n in markers if n in by_n]
     good = [s for s in cited if s.verdict == "supported"]
@@ -698,6 +788,29 @@ _ABOUT_SOURCES = re.compile(
 )
 
 
+# "Swift, not Perry, won": what is denied by the way needs no passage of its own
+_CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
+
+
+def _in_other_words(text: str, found: Sequence[Support], markers: Sequence[int], alike: Alike) -> list[Support]:
+    """Raise the verdict of windows that lack nothing but the words, where they mean the same."""
+    open_ = [s for s in found if not s.missing and not s.conflict]
+    if not open_:
+        return list(found)
+    shown = [f"{s.source.hit.article.title}. {s.source.hit.article.text[s.start : s.end]}" for s in open_]
+    near = dict(zip((s.source.n for s in open_), alike(_undated(text), shown), strict=True))
+    return [replace(s, verdict="supported") if near.get(s.source.n, -1.0) >= ALIKE else s for s in found]
+
+
+def _undated(text: str) -> str:
+    """Leave out the day, which is checked by itself: a passage seldom says it."""
+    return re.sub(
+        r",? (?:(?:held |dated |published )?(?:on|of) )?(?:the )?(?:night of )?(?:\w+day, )?(?:\d{1,2} [A-Z][a-z]+|[A-Z][a-z]+ \d{1,2},?) (?:19|20)\d\d,?",
+        "",
+        text,
+    )
+
+
 def _best(found: Iterable[Support]) -> Support:
     return max(found, key=lambda s: (-len(s.missing) - 2 * s.conflict, round(s.overlap, 3), -s.source.n))
 
@@ -724,8 +837,13 @@ def _support(facts: _Facts, source: Source, *, event: Event | None) -> Support:
     rank = (-9.0, 0)
     for i in range(len(source.spans)):
         for j in range(i, min(i + SEGMENTS, len(source.spans))):
+            if j > i and source.apart[j]:
+                break  # the next item, or the next picture, tells of something else
+            if j > i and source.credits[i]:
+                break  # a credit belongs to the picture before it
             if (
                 j > i
+                and not source.credits[j]
                 and source.hit.chunk.kind != "item"
                 and not (_shares(facts, source.facts[i]) and _shares(facts, source.facts[j]))
             ):
@@ -754,6 +872,7 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     words = " " + " ".join(w.text for f in inside for w in f.words) + " "
     earlier = " " + " ".join(w.text for f in (*before, source.title) for w in f.words) + " "
     pronoun = any(w.text in _PRONOUNS for f in inside for w in f.words)
+    earlier += " ".join(_subject_before(source, i)) + " "
     missing: set[str] = set()
     for name in facts.names:
         missing |= _name_missing(name, words=words, earlier=earlier if pronoun else "", source=source)
@@ -766,9 +885,14 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     missing |= {f"{n}th" for n in facts.ordinals - ordinals if n > 3 or not numbers & {float(n)}}
     missing |= _dates_missing(facts, inside, source)
     missing |= {str(y) for y in facts.years - _years(inside, source)}
-    overlap = len(facts.stems & stems) / len(facts.stems) if facts.stems else (0.0 if missing else 1.0)
+    wanted = facts.stems - _FRAME
+    shows = facts.stems & _MEDIUM or (facts.words and facts.words[0].text in ("another", "others", "other"))
+    if shows and (any(source.credits[i : j + 2]) or source.hit.chunk.kind == "caption"):
+        wanted -= _SHOWN_THERE  # that it is a picture, the credit under it tells
+    overlap = len(wanted & stems) / len(wanted) if wanted else (0.0 if missing else 1.0)
     conflict = (
         _wrong_edition(facts, inside, source, event=event)
+        or _framed_otherwise(facts, source, i, j)
         or _opposed(facts, inside)
         or _other_actor(facts, inside)
         or _other_speaker(facts, source, i, j)
@@ -784,6 +908,18 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     return Support(source, verdict, start, end, overlap, frozenset(missing), conflict)
 
 
+def _subject_before(source: Source, i: int) -> Name:
+    """Return who the sentences before are about: the last that opens with a person's name."""
+    for k in range(i - 1, max(-1, i - 7), -1):
+        if source.apart[k + 1]:
+            break
+        opening = [w.text for w in source.facts[k].words[:4]]
+        for name in source.facts[k].actors:
+            if all(w in opening for w in name):
+                return name
+    return ()
+
+
 def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> set[str]:
     """Return the name, or the part of it, that neither the window nor what it refers to has."""
     phrase = " ".join(name)
@@ -796,9 +932,14 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
         return set()  # "Perry", where the article says Katy Perry elsewhere
     if _person(name) and earlier and _has(earlier, phrase):
         return set()  # "she", after the sentence or under the headline that names her
+    if telling and all(_has(about, w) for w in telling):
+        return set()  # "MTV VMAs", of an event whose name and short name have both words
     parts = _split_name(name)
     if len(parts) > 1 and _person(name):
         return set().union(*(_name_missing(p, words=words, earlier=earlier, source=source) for p in parts))
+    for cut in range(1, len(name)):  # two names side by side: "giving Beyoncé Album of the Year"
+        if all(_has(words, " ".join(p)) or _has(earlier, " ".join(p)) for p in (name[:cut], name[cut:])):
+            return set()
     here = [w for w in telling if _has(words, w)]
     if not _person(name) and here and all(w in here or _has(about, w) for w in telling):
         return set()
@@ -862,7 +1003,9 @@ def _years(inside: Sequence[_Facts], source: Source) -> set[int]:
     published = source.hit.article.published
     if published and not own:
         own.add(published.year)
-    return own | source.title.years | {y for f in inside for y in f.years | {d[0] for d in f.days if d[0]}}
+    base = published.year if published else max(own, default=0)
+    relative = {base + step for f in inside for step in f.relative} if base else set()
+    return own | source.title.years | relative | {y for f in inside for y in f.years | {d[0] for d in f.days if d[0]}}
 
 
 def _wrong_edition(facts: _Facts, inside: Sequence[_Facts], source: Source, *, event: Event | None) -> bool:
@@ -876,6 +1019,25 @@ def _wrong_edition(facts: _Facts, inside: Sequence[_Facts], source: Source, *, e
     asked = {int(y) for y in re.findall(r"\b(?:19|20)\d\d\b", event.edition)}
     # A fact about another edition than the one asked for must say so in the sentence itself.
     return other and not asked & said and not (facts.years - asked)
+
+
+def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
+    """Tell whether the words are about another year than the answer's: "Last year's final went to", "In 2024, it was"."""
+    asked = facts.years | {d[0] for d in facts.days if d[0]}
+    if not asked:
+        return False
+    published = source.hit.article.published
+    framed: set[int] = set()
+    for k in range(i, j + 1):
+        f = source.facts[k]
+        if k > 0 and f.frame is None and f.words and f.words[0].text in _ANAPHORS and not source.apart[k]:
+            f = source.facts[k - 1]
+        if f.frame is not None and facts.stems & source.facts[k].all_stems and (f.frame > 1000 or published):
+            framed.add(f.frame if f.frame > 1000 else (published.year if published else 0) + f.frame)
+    return bool(framed) and not framed & asked
+
+
+_ANAPHORS = frozenset(_list("it he she they this that there his her their"))
 
 
 def _opposed(facts: _Facts, inside: Sequence[_Facts]) -> bool:
@@ -903,6 +1065,9 @@ def _other_speaker(facts: _Facts, source: Source, i: int, j: int) -> bool:
     text = source.hit.article.text
     closes = text[source.spans[at][0] : source.spans[at][1]].rstrip()[-1:] in ('"', "”", "’")
     follows = (at + 1,) if closes and at + 1 < len(source.facts) else ()
+    said = source.facts[at]
+    if not said.speakers and said.actors and not re.search(r"[\"“”]|['‘]\w", text[slice(*source.spans[at])]):
+        return not any(set(s) & set(n) for s in facts.speakers for n in said.actors)  # told of others, and by nobody
     for k in (at, *follows, *range(at - 1, max(-1, at - 5), -1)):
         named = source.facts[k].speakers or (source.facts[k].actors if k < at else ())
         if named:

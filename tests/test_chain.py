@@ -19,6 +19,7 @@ from rag.answer.llm import forget
 from rag.config import Config
 from rag.errors import ConfigError, RecapError
 from rag.types import Answer, Citation, Hit, Query, Turn
+from tests.conftest import CountingEmbedder
 from tests.loopback_llm import FAILURES, LoopbackLLM
 from tests.test_cite import HITS, VMA23, VMA24
 
@@ -32,6 +33,7 @@ class FakeLibrary:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.reader_fault = ""
+        self.embedder = CountingEmbedder()
 
 
 @pytest.fixture(autouse=True)
@@ -129,6 +131,28 @@ def test_a_model_that_declines_gives_the_useful_refusal(text: str) -> None:
     assert (got.abstained, got.short, got.citations) == (True, None, ())
     assert got.text == "Recap has the 2023 and 2024 VMAs."
     assert got.engine == "openai-like:tiny"
+
+
+def _read_from(start: int, end: int, *, confidence: float | None = None) -> Any:
+    def read_answer(query: Query, hits: Sequence[Hit], *, library: Any) -> Answer:
+        quote = hits[0].article.text[start:end]
+        cited = Citation(1, hits[0].article.id, hits[0].chunk.id, "t", quote, start, end)
+        return Answer(query.asked, query.text, f"{quote} [1]", short="x", citations=(cited,), confidence=confidence)
+
+    return read_answer
+
+
+def test_what_the_model_was_not_given_may_still_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    said, question = "NOT_IN_SOURCES: the 2024 VMAs", "Who hosted the 2023 VMAs?"
+    inside = HITS[0].chunk.start
+    monkeypatch.setattr(chain, "read_answer", _read_from(inside, inside + 5))
+    assert answer(said, question).abstained  # the model saw it, and found that it does not answer
+    monkeypatch.setattr(chain, "read_answer", _read_from(90_000, 90_005))
+    got = answer(said, question)
+    assert (got.abstained, got.engine, got.done) == (False, "reader", True)
+    assert got.notes == ("openai-like:tiny found nothing in its passages; the reader found this in another.",)
+    monkeypatch.setattr(chain, "read_answer", _read_from(90_000, 90_005, confidence=0.3))
+    assert answer(said, question).abstained
 
 
 def test_only_remarks_on_the_sources_are_an_abstention() -> None:

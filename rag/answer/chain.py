@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import Checked, check_sentence, plain, read_sources, render, says, take_sentences
+from rag.answer.cite import Alike, Checked, check_sentence, plain, read_sources, render, says, take_sentences
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 REWRITE_S = 6.0  # a follow-up that the model has not rewritten by then is rewritten by rules
 HANDOVER_S = 1.0  # kept back from the total deadline for the reader
+SURE = 0.5  # confidence from which the reader's answer stands where a model declined without its passage
 HISTORY = 12  # turns; what lies further back is not what "her" refers to
 
 
@@ -85,18 +86,37 @@ def ask_stream(
     hits = candidates[: library.config.top_k]
     clock.found = time.monotonic()
     answer: Answer | None = None
+    seen: list[Hit] = []
     if model is not None and hits:
-        with contextlib.closing(_spoken(model, query, hits, library=library, clock=clock, notes=notes)) as snapshots:
+        spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=seen)
+        with contextlib.closing(spoken) as snapshots:
             for answer in snapshots:
                 if not answer.done:
                     yield replace(answer, timings_ms=clock.read())
-    if answer is None or not answer.done:
+    if answer is not None and answer.done and answer.abstained:
+        read = read_answer(query, candidates, library=library)
+        if _further_down(read, seen):
+            notes.append(f"{answer.engine} found nothing in its passages; the reader found this in another.")
+            hits = _with_cited(read, candidates, top_k=library.config.top_k)
+            answer = replace(read, notes=(*notes, *read.notes), done=True)
+    elif answer is None or not answer.done:
         read = read_answer(query, candidates, library=library)
         if library.reader_fault:
             notes.append(f"{library.reader_fault} Until then rules alone read the coverage.")
         hits = _with_cited(read, candidates, top_k=library.config.top_k)
         answer = replace(read, notes=(*notes, *read.notes), done=True)
     yield replace(answer, sources=_cited_first(answer, hits), timings_ms=clock.read())
+
+
+def _further_down(read: Answer, seen: Sequence[Hit]) -> bool:
+    """Tell whether the reader is sure of an answer, and has it from passages that the model was not given."""
+    if read.abstained or (read.confidence is not None and read.confidence < SURE):
+        return False
+    return not any(
+        h.article.id == c.article_id and h.chunk.start < c.end and c.start < h.chunk.end
+        for c in read.citations
+        for h in seen
+    )
 
 
 def _with_cited(answer: Answer, candidates: Sequence[Hit], *, top_k: int) -> list[Hit]:
@@ -194,10 +214,24 @@ def _understood(
 
 
 def _spoken(
-    model: ChatModel, query: Query, hits: Sequence[Hit], *, library: Library, clock: _Clock, notes: list[str]
+    model: ChatModel,
+    query: Query,
+    hits: Sequence[Hit],
+    *,
+    library: Library,
+    clock: _Clock,
+    notes: list[str],
+    seen: list[Hit],
 ) -> Generator[Answer, None, None]:
-    """Yield what the model says, sentence by checked sentence; end without `done` when the reader must answer."""
+    """Yield what the model says, sentence by checked sentence; end without `done` when the reader must answer.
+
+    `notes` is added to; `seen` becomes the passages that the model was given.
+    """
     blank = Answer(query.asked, query.text, "", engine=model.name, sources=tuple(hits), done=False)
+
+    def check(sentence: str, gap: str) -> Checked:
+        return check_sentence(sentence, sources=sources, event=query.event, alike=_alike(library), break_before=gap)
+
     reply = _Reply()
     checked: list[Checked] = []
     failure: LLMError | None = None
@@ -205,18 +239,19 @@ def _spoken(
     for retry in (False, True):
         prompt = answer_prompt(query, hits, context_tokens=window)
         sources = read_sources(prompt.sources)
+        seen[:] = prompt.sources
         try:
             with contextlib.closing(_closable(model.stream(prompt.messages, deadline=clock.deadline))) as pieces:
                 for piece in pieces:
                     for sentence, gap in reply.feed(piece):
-                        checked.append(check_sentence(sentence, sources=sources, event=query.event, break_before=gap))
+                        checked.append(check(sentence, gap))
                         if checked[-1].keep:
                             text, citations = render(checked)
                             yield replace(blank, text=text, citations=citations)
                     if reply.declined:
                         break
             for sentence, gap in reply.end():
-                checked.append(check_sentence(sentence, sources=sources, event=query.event, break_before=gap))
+                checked.append(check(sentence, gap))
         except PromptTooLong as e:
             failure = e
             window //= 2
@@ -252,6 +287,16 @@ def _spoken(
         truncated=failure is not None,
         done=True,
     )
+
+
+def _alike(library: Library) -> Alike:
+    """Compare meanings by the library's embedder: cosines, -1 to 1."""
+
+    def near(text: str, others: Sequence[str]) -> list[float]:
+        vectors = library.embedder.embed([text, *others])
+        return [float(vectors[0] @ v) for v in vectors[1:]]
+
+    return near
 
 
 def _closable(pieces: Iterator[str]) -> Generator[str, None, None]:

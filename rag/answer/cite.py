@@ -20,7 +20,7 @@ from rag.types import Citation, Event, Hit, Verdict
 
 SUPPORTED = 0.55  # share of the sentence's content words that its quote has
 PARTIAL = 0.4
-ALIKE = 0.72  # cosine from which other words for it count as saying it, where every name, figure and date is matched
+ALIKE = 0.62  # cosine from which other words for it count as saying it, where every name, figure and date is matched
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
 SEGMENTS = 3  # a quote has at most so many sentences
 
@@ -465,7 +465,9 @@ def _figures(words: Sequence[_Word], used: set[int]) -> tuple[set[float], set[in
 
 
 def _stands_for_names(words: Sequence[_Word], i: int) -> bool:
-    """Tell whether a number word is a pronoun: "the two stopped for a chat", but "the two trophies"."""
+    """Tell whether a number word counts nothing that could be checked: "the two stopped for a chat", "two captions"."""
+    if any(w.text in ("caption", "captions") for w in words[i + 1 : i + 3]):
+        return True
     if words[i].text not in ("two", "three", "four") or i == 0 or words[i - 1].text != "the":
         return False
     after = words[i + 1].text if i + 1 < len(words) else ""
@@ -590,6 +592,7 @@ def _roles(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> dict[str, 
     return {role: frozenset(who) for role, who in roles.items()}
 
 
+_OBJECT_VERBS = frozenset(_list("calls called tells told quoted recalled"))  # who stands behind them did not speak
 _FORMER = frozenset(_list("original former previous ex first then-host longtime usual intended"))
 
 
@@ -624,7 +627,7 @@ def _speakers(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> tuple[N
         if back >= 0 and words[back].text in ("said", "says") and run[0] - back <= 4:
             before = ["said"]  # "said the buyer, Ann Lee"
         says = any(w in _SPEECH for w in after[:2]) or (len(after) > 2 and after[2] in _SPEECH and after[0] in _AUX)
-        if says or (before and before[-1] in _SPEECH) or before == ["according", "to"]:
+        if says or (before and before[-1] in _SPEECH - _OBJECT_VERBS) or before == ["according", "to"]:
             out.append(name)
     return tuple(out)
 
@@ -758,6 +761,8 @@ def check_sentence(
     by_n = {s.source.n: s for s in found}
     cited = [by_n[n] for n in markers if n in by_n]
     good = [s for s in cited if s.verdict == "supported"]
+    if not any(s.verdict == "supported" for s in found) and (pictures := _seen_with(facts, sources)):
+        return Checked(text, "supported", pictures, break_before=break_before)
     if not good and len(cited) > 1 and (joined := _jointly(facts, cited)):
         return Checked(text, "supported", joined, break_before=break_before)
     others = [s for s in found if s.verdict == "supported"]
@@ -831,6 +836,37 @@ def _jointly(facts: _Facts, cited: Sequence[Support]) -> tuple[Support, ...] | N
     return tuple(replace(s, verdict="partial") for s in cited if s.overlap > 0)
 
 
+def _seen_with(facts: _Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
+    """Find the pictures for a sentence that lists with whom somebody was seen: each pair in a caption of its own.
+
+    Nothing when one pair is in none, or when the sentence says more than who was seen, and when.
+    """
+    people = [n for n in facts.names if _person(n)]
+    if (
+        len(people) < 3
+        or not facts.stems & (_MEDIUM | {"pair"})
+        or facts.stems - _SHOWN_THERE - _FRAME - {"pair", "backstag"}
+    ):
+        return ()
+    for anchor in people:
+        found = [_picture(anchor, other, facts, sources) for other in people if other != anchor]
+        kept = [s for s in found if s is not None]
+        if len(kept) == len(found):
+            return tuple({(s.source.n, s.start): s for s in kept}.values())
+    return ()
+
+
+def _picture(a: Name, b: Name, facts: _Facts, sources: Sequence[Source]) -> Support | None:
+    for source in sources:
+        for k, inside in enumerate(source.facts):
+            words = " " + " ".join(w.text for w in inside.words) + " "
+            if not source.credits[k] and _has(words, " ".join(a)) and _has(words, " ".join(b)):
+                shown = source.hit.chunk.kind == "caption" or any(source.credits[k : k + 2])
+                if shown and not _dates_missing(facts, [inside], source) and facts.years <= _years([inside], source):
+                    return Support(source, "supported", *source.spans[k], 1.0)
+    return None
+
+
 def _support(facts: _Facts, source: Source, *, event: Event | None) -> Support:
     """Find the shortest run of the passage's sentences that carries most of the sentence, and judge it."""
     best: Support | None = None
@@ -873,6 +909,9 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     earlier = " " + " ".join(w.text for f in (*before, source.title) for w in f.words) + " "
     pronoun = any(w.text in _PRONOUNS for f in inside for w in f.words)
     earlier += " ".join(_subject_before(source, i)) + " "
+    if any(w.text in _RELATIONS for f in inside for w in f.words):  # "his wife": the next sentence may name her
+        pronoun = True
+        earlier += " ".join(w.text for f in source.facts[j + 1 : j + 2] for w in f.words) + " "
     missing: set[str] = set()
     for name in facts.names:
         missing |= _name_missing(name, words=words, earlier=earlier if pronoun else "", source=source)
@@ -928,7 +967,7 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
         return set()
     telling = [w for w in name if w not in _GENERIC and w not in _CONNECT and len(w) > 1]
     own = [w for w in telling if w not in _THINGS or w == "vanguard"]
-    if any(_has(words, w) for w in own) and _has(source.phrases, phrase):
+    if any(_has(words, w) or (earlier and _has(earlier, w)) for w in own) and _has(source.phrases, phrase):
         return set()  # "Perry", where the article says Katy Perry elsewhere
     if _person(name) and earlier and _has(earlier, phrase):
         return set()  # "she", after the sentence or under the headline that names her
@@ -1037,6 +1076,9 @@ def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
     return bool(framed) and not framed & asked
 
 
+_RELATIONS = frozenset(
+    _list("wife husband father mother dad mom son daughter brother sister partner girlfriend boyfriend")
+)
 _ANAPHORS = frozenset(_list("it he she they this that there his her their"))
 
 
@@ -1069,10 +1111,17 @@ def _other_speaker(facts: _Facts, source: Source, i: int, j: int) -> bool:
     if not said.speakers and said.actors and not re.search(r"[\"“”]|['‘]\w", text[slice(*source.spans[at])]):
         return not any(set(s) & set(n) for s in facts.speakers for n in said.actors)  # told of others, and by nobody
     for k in (at, *follows, *range(at - 1, max(-1, at - 5), -1)):
-        named = source.facts[k].speakers or (source.facts[k].actors if k < at else ())
+        named = source.facts[k].speakers or (
+            tuple(n for n in source.facts[k].actors if _a_name(n, text)) if k < at else ()
+        )
         if named:
             return not any(set(s) & set(n) for s in facts.speakers for n in named)
     return False
+
+
+def _a_name(name: Name, text: str) -> bool:
+    """Tell a name from a word that only opens a sentence: a name has a capital elsewhere too."""
+    return len(name) > 1 or bool(re.search(rf"[\w,;:’'] {re.escape(name[0].capitalize())}\b", text))
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ _EPILOG = """also:
   recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
   recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
   recap eval squad FILE                       read a SQuAD-format set with the reader's model
+  recap eval verdicts [FILE]                  check labelled sentences against their passages
+  recap eval attacks --llm NAME               put articles with hidden instructions to a language model
   recap eval spoken DIR --library LIB --llm NAME   put real news questions, each with its own articles, to a language model
 
 exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
@@ -47,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         commands = {
             "run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa, "squad": _squad, "spoken": _spoken,
+            "verdicts": _verdicts, "attacks": _attacks,
         }  # fmt: skip
         return commands[command](args)
     except RecapError as e:
@@ -65,7 +68,7 @@ def _command(words: list[str]) -> str:
     at = 0
     while at < len(words) and words[at].startswith("--library"):
         at += 1 if "=" in words[at] else 2
-    named = ("check", "compare", "realtimeqa", "squad", "spoken")
+    named = ("check", "compare", "realtimeqa", "squad", "spoken", "verdicts", "attacks")
     return words.pop(at) if at < len(words) and words[at] in named else "run"
 
 
@@ -79,6 +82,23 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("file", type=Path, metavar="FILE", help="SQuAD 1.1 JSON, gzipped or not")
         parser.add_argument("--model", type=Path, metavar="DIR", help="another model than the one shipped")
         parser.add_argument("--out", type=Path, metavar="DIR", help="write squad.json and squad.jsonl there")
+        return parser
+    if command == "verdicts":
+        parser = argparse.ArgumentParser(
+            "recap eval verdicts", description="Check labelled sentences against their passages."
+        )
+        parser.add_argument(
+            "file", nargs="?", type=Path, metavar="FILE", help="JSON Lines (default: the 200 that ship)"
+        )
+        parser.add_argument("--split", choices=("dev", "test"), help="only these")
+        return parser
+    if command == "attacks":
+        parser = argparse.ArgumentParser(
+            "recap eval attacks", description="Put articles with hidden instructions to a language model."
+        )
+        parser.add_argument("--llm", metavar="NAME", required=True, help="PROVIDER:MODEL, replay:FILE, or obedient")
+        parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N attacks")
+        parser.add_argument("--out", type=Path, metavar="DIR", help="write attacks.json there")
         return parser
     if command == "spoken":
         parser = argparse.ArgumentParser(
@@ -215,6 +235,42 @@ def _squad(args: argparse.Namespace) -> int:
         f"F1 {100 * f1['mean']:.1f} [{100 * f1['low']:.1f}, {100 * f1['high']:.1f}], {found['ms']} ms a question"
     )
     return 0
+
+
+def _verdicts(args: argparse.Namespace) -> int:
+    from eval.verdicts import PAIRS, figures, judged, load_pairs, markdown
+    from rag.answer.chain import nearness
+    from rag.config import Config
+    from rag.store.embed import load_embedder
+
+    pairs = [p for p in load_pairs(args.file or PAIRS) if args.split in (None, p.split)]
+    _show(markdown(figures(pairs, judged(pairs, alike=nearness(load_embedder(Config.load()))))))
+    return 0
+
+
+def _attacks(args: argparse.Namespace) -> int:
+    """Run the attacks; 1 when something of the rules, or a link, is shown."""
+    import json
+
+    from eval.attacks import OBEDIENT, figures, load_attacks, markdown, run
+    from eval.report import write_files
+    from rag.answer.llm import load_llm
+    from rag.config import Config
+    from rag.store.library import Library
+
+    obedient = args.llm == OBEDIENT
+    with tempfile.TemporaryDirectory(prefix="recap-attacks-", ignore_cleanup_errors=True) as folder:
+        config = Config.load(library=Path(folder) / "library", llm="none" if obedient else args.llm)
+        model = load_llm(config)
+        if model is None and not obedient:
+            raise RecapError("No language model is configured. Name one with --llm.")
+        with Library.open(config, write=True, create=True) as library:
+            records = run(library, model, load_attacks()[: args.limit])
+    found = figures(records)
+    if args.out:
+        write_files(args.out, {"attacks.json": json.dumps(found | {"records": records}, ensure_ascii=False) + "\n"})
+    _show(markdown(found, model=model.name if model else OBEDIENT))
+    return 1 if found["shown"]["leak"] or found["shown"]["link"] else 0
 
 
 def _spoken(args: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from rag.store.library import Library
 
 
 def lacking(
-    library: Library, *, facts: Sequence[Path] = (), news: Path | None = None, every: int = 1
+    library: Library, *, facts: Sequence[Path] = (), news: Path | None = None, every: int = 1, attacks: bool = False
 ) -> list[dict[str, Any]]:
     """Ask everything, and return what the library's recording had no reply to: {"key", "messages"}. Raises: RecapError."""
     model = load_llm(library.config)
@@ -40,6 +40,10 @@ def lacking(
         from eval.spoken import measure
 
         measure(library, news, every=every)
+    if attacks:
+        from eval.attacks import load_attacks, run
+
+        run(library, model, load_attacks())
     return [
         {"key": key, "messages": [{"role": m.role, "content": m.content} for m in messages]}
         for key, messages in model.missed.items()
@@ -71,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     asks.add_argument("facts", nargs="*", type=Path)
     asks.add_argument("--news", type=Path, metavar="DIR")
     asks.add_argument("--every", type=int, default=1, metavar="N", help="only every n-th news question")
+    asks.add_argument("--attacks", action="store_true", help="the hidden instructions of `recap eval attacks`")
     asks.add_argument("--library", type=Path, required=True)
     asks.add_argument("--recording", type=Path, required=True)
     asks.add_argument("--out", type=Path, required=True, help="JSON Lines of the prompts")
@@ -89,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not args.recording.is_file():
             add(args.recording, (), model="nobody yet", note="")
         with Library.open(Config.load(library=args.library, llm=f"replay:{args.recording}")) as library:
-            found = lacking(library, facts=args.facts, news=args.news, every=args.every)
+            found = lacking(library, facts=args.facts, news=args.news, every=args.every, attacks=args.attacks)
         write_files(args.out.parent, {args.out.name: "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in found)})
         print(f"{len(found):,} prompts without a reply in {args.out}")
     except RecapError as e:

@@ -295,7 +295,7 @@ def distinct(hits: Sequence[Hit]) -> list[Hit]:
 def _scores(
     fact: Fact, answer: Answer, *, right: bool, gains: Sequence[bool], relevant: int
 ) -> dict[str, float | None]:
-    from rag.answer.cite import split_sentences
+    from rag.answer.cite import about_sources, split_sentences
 
     scores: dict[str, float | None] = {"right": float(right), "crag": metrics.crag_points(right, answer.abstained)}
     if relevant:
@@ -317,7 +317,9 @@ def _scores(
         cited = {c.chunk_id for c in answer.citations}
         scores |= {
             "citation_precision": metrics.citation_precision([c.verdict for c in answer.citations]),
-            "citation_recall": metrics.citation_recall(len(split_sentences(answer.text)), supported),
+            "citation_recall": metrics.citation_recall(
+                sum(not about_sources(s) for s in split_sentences(answer.text)), supported
+            ),
             # the best there is until answers carry a calibrated one: the score of the passage that is cited
             "confidence": max((h.score for h in answer.sources if h.chunk.id in cited), default=0.0),
         }

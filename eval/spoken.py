@@ -18,7 +18,7 @@ from eval.metrics import bootstrap_mean, citation_precision, citation_recall, co
 from eval.parts import progress
 from eval.questions import QUESTIONS, load_questions
 from rag.answer.chain import ask
-from rag.answer.cite import split_sentences
+from rag.answer.cite import about_sources, split_sentences
 from rag.errors import RecapError
 from rag.store.library import Library
 from rag.types import Answer
@@ -52,7 +52,7 @@ def _record(answer: Answer, gold: str) -> dict[str, Any]:
         "em": exact_match(short, [gold]), "f1": token_f1(short, [gold]), "contains": float(said and contains(answer.text, gold)),
         "verdicts": [c.verdict for c in answer.citations],
         "citation_precision": citation_precision([c.verdict for c in answer.citations]) if said else None,
-        "citation_recall": citation_recall(len(split_sentences(answer.text)), cited) if said else None,
+        "citation_recall": citation_recall(sum(not about_sources(s) for s in split_sentences(answer.text)), cited) if said else None,
         "ms": answer.timings_ms.get("total", 0.0),
     }  # fmt: skip
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from rag.answer.cite import Alike, check_sentence, read_sources
 from rag.errors import RecapError
-from rag.ingest.events import load_names, resolve_article
 from rag.types import Article, Chunk, Event, Hit
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def load_pairs(file: Path = PAIRS) -> list[Pair]:
     """Read labelled pairs. Raises: RecapError."""
     out = []
     try:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for line in file.read_text(encoding="utf-8").splitlines():
             if line.strip():
                 out.append(_pair(json.loads(line)))
     except (OSError, ValueError, KeyError, TypeError) as e:
@@ -99,3 +98,25 @@ def figures(pairs: Sequence[Pair], verdicts: Sequence[Verdict]) -> dict[str, Any
         },
         "right": {kind: [right[kind], n] for kind, n in of.items()},
     }
+
+
+def markdown(found: dict[str, Any]) -> str:
+    """Lay the figures out."""
+    rows = [
+        f"| {name} | {100 * found[name]['precision']:.1f} | {100 * found[name]['recall']:.1f} |"
+        for name in ("supported", "not supported")
+    ]
+    kinds = [f"| {kind} | {right} of {n} |" for kind, (right, n) in found["right"].items()]
+    return "\n".join(
+        [
+            f"{found['pairs']} pairs",
+            "",
+            "| verdict | precision | recall |",
+            "|---|---|---|",
+            *rows,
+            "",
+            "| kind | judged right |",
+            "|---|---|",
+            *kinds,
+        ]
+    )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from rag.answer.cite import Alike, Checked, check_sentence, plain, read_sources, render, says, take_sentences
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
-from rag.answer.prompt import CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
+from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
 from rag.errors import LLMAuthError, LLMError, LLMUnavailable, RecapError
 from rag.retrieve.query import understand
@@ -28,6 +28,7 @@ from rag.retrieve.search import search
 from rag.types import Answer, Hit, Query, Turn
 
 if TYPE_CHECKING:
+    from rag.store.embed import Embedder
     from rag.store.library import Library
 
 REWRITE_S = 6.0  # a follow-up that the model has not rewritten by then is rewritten by rules
@@ -210,6 +211,16 @@ def _understood(
     return replace(query, asked=question, rewritten=text.casefold() != question.casefold()), model
 
 
+def answer_from(
+    model: ChatModel, query: Query, hits: Sequence[Hit], *, library: Library, notes: list[str]
+) -> Answer | None:
+    """Let a model answer from given passages, every sentence checked; None when nothing it says stands, with a note why."""
+    clock = _Clock(deadline_s=library.config.llm_deadline_s)
+    spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=[])
+    last = deque(spoken, maxlen=1)
+    return last[0] if last and last[0].done else None
+
+
 # --- the answer of a language model --------------------------------------------------------------------------------
 
 
@@ -229,8 +240,10 @@ def _spoken(
     """
     blank = Answer(query.asked, query.text, "", engine=model.name, sources=tuple(hits), done=False)
 
+    alike = nearness(library.embedder)
+
     def check(sentence: str, gap: str) -> Checked:
-        return check_sentence(sentence, sources=sources, event=query.event, alike=_alike(library), break_before=gap)
+        return check_sentence(sentence, sources=sources, event=query.event, alike=alike, break_before=gap)
 
     reply = _Reply()
     checked: list[Checked] = []
@@ -289,11 +302,11 @@ def _spoken(
     )
 
 
-def _alike(library: Library) -> Alike:
-    """Compare meanings by the library's embedder: cosines, -1 to 1."""
+def nearness(embedder: Embedder) -> Alike:
+    """Compare meanings by their vectors: cosines, -1 to 1."""
 
     def near(text: str, others: Sequence[str]) -> list[float]:
-        vectors = library.embedder.embed([text, *others])
+        vectors = embedder.embed([text, *others])
         return [float(vectors[0] @ v) for v in vectors[1:]]
 
     return near
@@ -376,7 +389,8 @@ class _Reply:
         found, self._rest = take_sentences(self._rest + piece, final=final)
         out: list[tuple[str, str]] = []
         for sentence in found:
-            if NOT_IN_SOURCES not in sentence and CANARY not in sentence.casefold():
+            echo = NOT_IN_SOURCES in sentence or ANSWER in sentence or CANARY in sentence.casefold()
+            if not echo:  # of the rules, not an answer
                 out.append((sentence.strip(), self._gap))
             tail = sentence[len(sentence.rstrip()) :]
             self._gap = "\n\n" if tail.count("\n") > 1 else "\n" if "\n" in tail else " "

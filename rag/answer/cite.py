@@ -163,6 +163,9 @@ def plain(text: str) -> str:
     text = re.sub(r"(?<![^\s(\"'“])//[\w-]+(?:\.[\w-]+)+\S*", "", text)
     text = re.sub(r"\b(?:www\.\S+|[\w-]+(?:\.[\w-]+)+/\S*)", "", text, flags=re.IGNORECASE)
     text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "", text)
+    text = re.sub(
+        r"\b(?:[a-z0-9-]+\.){2,}[a-z]{2,}\b|\b[a-z0-9-]+\.(?:example|test|invalid|info|biz|xyz|top)\b", "", text
+    )
     text = re.sub(r"\*\*|__|`+", "", text)
     text = re.sub(r"^\s*(?:#{1,6}\s+|>\s*|[*•]\s+)", "", text)
     text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
@@ -670,6 +673,8 @@ def _read(n: int, hit: Hit) -> Source:
         at += len(piece)
         if end > start:
             spans.append((start, end))
+    barred = _orders(chunk.text, chunk.start)
+    spans = [(a, b) for a, b in spans if not any(a < e and s < b for s, e in barred)]
     texts = [chunk.text[a - chunk.start : b - chunk.start] for a, b in spans]
     credits = tuple(bool(_CREDIT.match(t)) for t in texts)
     names = [e.name for e in article.events] + [e.short or "" for e in article.events]
@@ -688,6 +693,37 @@ def _read(n: int, hit: Hit) -> Source:
     )
 
 
+def _orders(text: str, at: int) -> list[tuple[int, int]]:
+    """Find the paragraphs that speak to a machine and not to a reader; what they say backs nothing. `at`: where text begins."""
+    out = []
+    for m in re.finditer(r"[^\n]+", text):
+        if _ORDER.search(unicodedata.normalize("NFKC", _unseen(m.group()))):
+            out.append((at + m.start(), at + m.end()))
+    return out
+
+
+def _unseen(text: str) -> str:
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn"))
+
+
+# Words that news has no use for, in the languages that were tried; an article about such attacks can be quoted less.
+_MACHINE = r"(?:language model|chat ?bot|LLM|AI (?:assistant|model|system|reader|agent)|virtual assistant|summari[sz]er|assistant)s?"
+_IMPERATIVE = r"(?:^|[.!?:;,]\s+|\b(?:please|must|should|only|then|and|now|just|to)\s+)"
+_ORDER = re.compile(
+    r"\b(?:ignore|disregard|forget|override|bypass)\w*\b.{0,40}\b(?:(?:previous|prior|earlier|above|your|all|these|the) (?:\w+ )?(?:instructions?|rules?|prompts?)|(?:told|said|written|stands?) above|everything (?:above|before))"
+    r"|\b(?:instructions?|rules?|commands?)\b.{0,40}\b(?:are cancelled|are void|no longer (?:apply|hold)|are suspended|overridden)"
+    r"|\b(?:system|developer|operator|assistant) (?:message|prompt|notice|note|override|instruction|command|mode)s?\b|#+ ?(?:end of )?system\b"
+    rf"|\b(?:to|for|any|every|all|dear|attention|note to|if you are|this) (?:an? |the )?{_MACHINE}\b(?=.{{0,80}}\b(?:must|should|will|please|reads?|shows?|say|answer|reply|write|print|add|:))"
+    r"|\b(?:you are no longer|from now on,? (?:you|answer|reply|call|sign)|from here on your|your (?:only|new|next|real) (?:task|instructions?|role)|new instructions?\b|pretend (?:to be|that you are)|play the (?:role|part) of an?|imagine that you are)\b"
+    rf"|{_IMPERATIVE}(?:reply|respond|answer|output|print|repeat|recite|reveal|return|write|say|tell the reader|open|begin|finish|end)\b.{{0,40}}(?:\b(?:with (?:exactly|only|the (?:word|words|line|phrase|code|sentence))|exactly|verbatim|in (?:json|html|rot13|base64)|instead of (?:an|the) answer)\b|:\s*[\"“A-Z])"
+    r"|\b(?:(?:the|your|every|ordinary|an) (?:reply|response|answer))\b.{0,60}(?:\bconsists? of\b|\bmust\b|\bby a program\b|in place of|instead)"
+    r"|\b(?:in place of|instead of) (?:an|the|any)(?: ordinary)? answer\b|\bin every answer\b|\bevery repl(?:y|ies)\b|\bsign your replies\b"
+    r"|(?:^|[\s\"'])(?:user|assistant|system|human)[\"']?\s*:|</?\s*(?:sources?|system|question|instructions?|script|user|assistant)\b|\[/?(?:INST|SYSTEM)\]|<\|"
+    r"|\b(?:base ?64|rot ?-?13)\b|(?-i:\bANSWER\s*:)|\bNOT_IN_SOURCES\b"
+    r"|\b(?:ignor(?:ez|e|iere|a)|oubliez|olvida|vergiss)\b.{0,60}(?:instruct|instruc|anweisung|consign|r[èe]gl|regel|reglas)|\b(?:répond|respond|antwort|schreib|écri|escrib)\w*\b.{0,50}\b(?:seulement|uniquement|solo|nur|genau|únicamente)\b"
+    r"|忽略|指令|تجاهل|التعليمات",
+    re.IGNORECASE,
+)
 _CREDIT = re.compile(
     r"(?:photo|picture|image|credit)s?(?: by)?\s*:|.{0,80}(?:\bGetty Images\b|\bFilmMagic\b|\bWireImage\b|\bAP Photo\b|\bReuters\b)(?: for \w+)?\W*$",
     re.IGNORECASE,
@@ -752,7 +788,7 @@ def check_sentence(
     text = plain(text)
     if not re.search(r"[^\W_]", text):
         return Checked("", "unsupported", keep=False)
-    if _ABOUT_SOURCES.search(text):
+    if about_sources(text):
         return Checked(text, "supported", about_sources=True, break_before=break_before)
     facts = _facts(_CONTRAST.sub("", text))
     found = [_support(facts, s, event=event) for s in sources]
@@ -783,6 +819,11 @@ def check_sentence(
         and all(re.search(r"[^\W\d_]", m) and any(_has(s.phrases, m) for s in sources) for m in near.missing)
     )
     return Checked(text, "unsupported", (near,) if near and keep else (), keep=keep, break_before=break_before)
+
+
+def about_sources(text: str) -> bool:
+    """Tell whether a sentence is a remark on what the sources do not say: it claims nothing, and needs no citation."""
+    return bool(_ABOUT_SOURCES.search(text))
 
 
 _ABOUT_SOURCES = re.compile(

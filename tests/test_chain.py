@@ -123,6 +123,16 @@ def test_when_nothing_is_left_the_reader_answers_and_says_so() -> None:
     assert "Messi" not in got.text + str(got.short)
 
 
+def test_a_claim_that_cannot_be_checked_gives_way_to_the_passage_itself() -> None:
+    said = "Perry later stood, it was whispered by 3 courtiers, for a picture with Tate McRae [1]."
+    got = answer(f"ANSWER: Tate McRae\n{said}", "Who was pictured with Perry?")
+    assert got.text == "Tate McRae: “Perry later stood for a picture with Tate McRae.” [1]"
+    assert got.notes == ("What openai-like:tiny made of it could not be checked; the passage itself is quoted.",)
+    assert (got.short, got.engine, got.citations[0].verdict) == ("Tate McRae", "openai-like:tiny", "supported")
+    other = answer(f"ANSWER: Eminem\n{said}", "Who was pictured with Perry?")
+    assert other.engine == "reader"  # the passage does not hold the bare answer
+
+
 @pytest.mark.parametrize(
     "text", ["NOT_IN_SOURCES: the 2024 VMAs", "ANSWER: NOT_IN_SOURCES\nx", "**NOT_IN_SOURCES**", "not in sources."]
 )

@@ -18,10 +18,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import Alike, Checked, check_sentence, plain, read_sources, render, says, take_sentences
+from rag.answer.cite import NEAR, Alike, Checked, check_sentence, plain, read_sources, render, says, take_sentences
+from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
+from rag.answer.span import Reading, Span
+from rag.answer.units import units_near
 from rag.errors import LLMAuthError, LLMError, LLMUnavailable, RecapError
 from rag.retrieve.query import understand
 from rag.retrieve.search import search
@@ -284,6 +287,10 @@ def _spoken(
         text = refuse(query, hits, library=library)
         yield replace(blank, text=text, abstained=True, notes=tuple(notes), done=True)
         return
+    if not told and (quoted := _quoted(query, reply.short, checked, hits)):
+        notes.append(f"What {model.name} made of it could not be checked; the passage itself is quoted.")
+        yield replace(quoted, engine=model.name, notes=tuple(notes), done=True)
+        return
     if not told:
         notes.append(f"No sentence of {model.name} could be found in the sources; the reader answered instead.")
         return
@@ -300,6 +307,19 @@ def _spoken(
         truncated=failure is not None,
         done=True,
     )
+
+
+def _quoted(query: Query, short: str | None, checked: Sequence[Checked], hits: Sequence[Hit]) -> Answer | None:
+    """Quote the sentence that holds the model's bare answer and says most of what the model said, if there is one."""
+    for near in (c.near for c in checked if c.near is not None):
+        if short is None or near.conflict or near.overlap < NEAR:
+            continue
+        for unit in units_near(near.source.hit.article, near.start, near.end):
+            if says(short, [unit.text]):
+                said = " ".join(unit.text.split())
+                span = Span(unit, short, unit.start, unit.end, near.overlap)
+                return frame(query, Reading(short, (span,), sentence=f"{short}: “{said}”"), hits)
+    return None
 
 
 def nearness(embedder: Embedder) -> Alike:

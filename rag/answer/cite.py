@@ -532,7 +532,7 @@ def _ordinary(word: str) -> bool:
     common = _list(
         "backstage photos people music fans performers host hosts winners stars musicians many several "
         "although because yes photo pictures images onstage afterwards together none nothing everyone "
-        "meanwhile however music's instead thank thanks let please most neither next finally today tonight"
+        "whole entire meanwhile however music's instead thank thanks let please most neither next finally today tonight"
     )
     return (
         word in _STOP or word in _STARTERS or word in _NEG or word in common or word in _NUMBERS
@@ -611,13 +611,21 @@ def _agent(words: Sequence[_Word], starts: Mapping[int, Sequence[int]], i: int) 
     return None
 
 
+def _reports(words: Sequence[_Word], at: int) -> bool:
+    """Tell "wrote that it was over" from "wrote the song"."""
+    return at + 1 >= len(words) or words[at + 1].text in ("that", "on", "in", "of", "about") or words[at + 1].opens
+
+
 def _speakers(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> tuple[Name, ...]:
     out: list[Name] = []
     for run in names:
         name = tuple(words[k].text for k in run)
         if not _person(name):
             continue
-        after = [w.text for w in words[run[-1] + 1 : run[-1] + 4]]
+        after = [
+            w.text if not w.capital and (w.text != "wrote" or _reports(words, k)) else ""
+            for k, w in enumerate(words[run[-1] + 1 : run[-1] + 4], start=run[-1] + 1)
+        ]
         before = [w.text for w in words[max(0, run[0] - 2) : run[0]]]
         back = run[0] - 1
         while (
@@ -708,7 +716,7 @@ def _unseen(text: str) -> str:
 
 # Words that news has no use for, in the languages that were tried; an article about such attacks can be quoted less.
 _MACHINE = r"(?:language model|chat ?bot|LLM|AI (?:assistant|model|system|reader|agent)|virtual assistant|summari[sz]er|assistant)s?"
-_IMPERATIVE = r"(?:^|[.!?:;,]\s+|\b(?:please|must|should|only|then|and|now|just|to)\s+)"
+_IMPERATIVE = r"(?:^|[.!?:;,]\s+|\b(?:please|must|should|only|then|now|just)\s+)"
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\w*\b.{0,40}\b(?:(?:previous|prior|earlier|above|your|all|these|the) (?:\w+ )?(?:instructions?|rules?|prompts?)|(?:told|said|written|stands?) above|everything (?:above|before))"
     r"|\b(?:instructions?|rules?|commands?)\b.{0,40}\b(?:are cancelled|are void|no longer (?:apply|hold)|are suspended|overridden)"
@@ -756,7 +764,8 @@ class Support:
 class Checked:
     """A sentence of an answer, judged. `keep` is false when nothing in the sources comes near it.
 
-    `about_sources` marks a remark on what the sources do not say: it needs no citation and is no answer.
+    `about_sources` marks a remark on what the sources do not say: it needs no citation and is no answer. `near` is what
+    comes nearest to an unsupported sentence.
     """
 
     text: str
@@ -765,6 +774,7 @@ class Checked:
     keep: bool = True
     about_sources: bool = False
     break_before: str = " "
+    near: Support | None = None
 
 
 Alike = Callable[[str, Sequence[str]], Sequence[float]]  # a text, others -> how near in meaning each is, -1 to 1
@@ -790,7 +800,7 @@ def check_sentence(
         return Checked("", "unsupported", keep=False)
     if about_sources(text):
         return Checked(text, "supported", about_sources=True, break_before=break_before)
-    facts = _facts(_CONTRAST.sub("", text))
+    facts = _facts(_CONTRAST.sub("", _UNSAID.sub("", text)))
     found = [_support(facts, s, event=event) for s in sources]
     if alike is not None and not any(s.verdict == "supported" for s in found):
         found = _in_other_words(text, found, markers, alike)
@@ -818,7 +828,9 @@ def check_sentence(
         and len(near.missing) <= 1
         and all(re.search(r"[^\W\d_]", m) and any(_has(s.phrases, m) for s in sources) for m in near.missing)
     )
-    return Checked(text, "unsupported", (near,) if near and keep else (), keep=keep, break_before=break_before)
+    return Checked(
+        text, "unsupported", (near,) if near and keep else (), keep=keep, break_before=break_before, near=near
+    )
 
 
 def about_sources(text: str) -> bool:
@@ -829,11 +841,16 @@ def about_sources(text: str) -> bool:
 _ABOUT_SOURCES = re.compile(
     r"\b(?:sources?|articles?|coverage|passages?|reports?|texts?)\b[^.]{0,60}?\b(?:do|does|did)(?: not|n['’]t)\b"
     r"|\b(?:not|isn['’]t|aren['’]t|nowhere)\b[^.]{0,40}?\b(?:in|by) the (?:\w+ )?(?:source|article|coverage|passage)"
+    r"|\bno\b[^.;]{1,60}\b(?:is|are|was|were) (?:reported|mentioned|named|given|listed)\b"
+    r"|^[^,;]{1,60}\b(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)\b"
     r"|\bno (?:source|article|passage)s?\b[^.]{0,30}\b(?:say|name|mention|state|identif|cover|report|list|give)",
     re.IGNORECASE,
 )
 
 
+_UNSAID = re.compile(
+    r"[;,] (?:but |and |though )?[^;,]*\b(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)\b[^;,.]*"
+)
 # "Swift, not Perry, won": what is denied by the way needs no passage of its own
 _CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
 
@@ -988,6 +1005,20 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     return Support(source, verdict, start, end, overlap, frozenset(missing), conflict)
 
 
+_ALSO = {
+    "united states": ("us", "u.s", "usa", "u.s.a", "america", "american", "americans"),
+    "us": ("united states", "u.s", "usa", "america", "american", "americans"),
+    "u.s": ("united states", "us", "usa", "america", "american", "americans"),
+    "usa": ("united states", "us", "u.s"),
+    "united kingdom": ("uk", "u.k", "britain", "british"),
+    "uk": ("united kingdom", "u.k", "britain", "british"),
+    "european union": ("eu", "e.u"),
+    "eu": ("european union",),
+    "united nations": ("un", "u.n"),
+    "new york city": ("nyc", "new york"),
+}
+
+
 def _subject_before(source: Source, i: int) -> Name:
     """Return who the sentences before are about: the last that opens with a person's name."""
     for k in range(i - 1, max(-1, i - 7), -1):
@@ -1003,6 +1034,8 @@ def _subject_before(source: Source, i: int) -> Name:
 def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> set[str]:
     """Return the name, or the part of it, that neither the window nor what it refers to has."""
     phrase = " ".join(name)
+    if any(_has(words, other) for other in _ALSO.get(phrase, ())):
+        return set()
     about = " " + " ".join(w.text for w in source.about.words) + " "
     if _has(words, phrase) or _has(about, phrase):
         return set()
@@ -1020,6 +1053,8 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
     for cut in range(1, len(name)):  # two names side by side: "giving Beyoncé Album of the Year"
         if all(_has(words, " ".join(p)) or _has(earlier, " ".join(p)) for p in (name[:cut], name[cut:])):
             return set()
+    if len(telling) > 1 and all(_stem(w) in {_stem(x) for x in words.split()} for w in telling):
+        return set()  # "Black Democrats", of Black Democratic lawmakers
     here = [w for w in telling if _has(words, w)]
     if not _person(name) and here and all(w in here or _has(about, w) for w in telling):
         return set()
@@ -1156,6 +1191,9 @@ def _other_speaker(facts: _Facts, source: Source, i: int, j: int) -> bool:
             tuple(n for n in source.facts[k].actors if _a_name(n, text)) if k < at else ()
         )
         if named:
+            titled = {w.text for w in source.title.words}
+            if not source.facts[k].speakers and any(set(s) <= titled for s in facts.speakers):
+                return False  # nobody is said to have said it, and it is the headline's person who is spoken of
             return not any(set(s) & set(n) for s in facts.speakers for n in named)
     return False
 

@@ -214,6 +214,27 @@ def test_a_question_is_answered_and_its_passage_is_lit(browser: Browser, url: st
         assert focused(page).startswith("Source 1: Backstage")
 
 
+def test_a_follow_up_is_shown_as_understood_and_can_be_asked_as_written(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        ask(page, "Who received the Golden Anchor Award at the 2024 Harbour Awards?")
+        assert not page.is_visible("#plain")
+        ask(page, "and in 2023?")
+        understood = page.inner_text("#live .standalone")
+        assert "Golden Anchor Award" in understood
+        assert "2023" in understood
+        shot(page, "wide-follow-up")
+        page.click("#edit")
+        page.wait_for_function(
+            "() => document.querySelector('#question textarea').value.includes('Golden Anchor Award')"
+        )
+        page.click("#plain")
+        page.wait_for_function(
+            "() => !document.querySelector('#live .standalone') && document.querySelector('#live .by')"
+        )
+        assert page.inner_text("#live .question") == "and in 2023?"
+        assert not page.is_visible("#plain")
+
+
 def test_an_older_answer_brings_its_evidence_back(browser: Browser, url: str) -> None:
     with visit(browser, url) as page:
         ask(page, "Who received the Golden Anchor Award in 2024?")

@@ -101,6 +101,8 @@ def _page(desk: Desk) -> gr.Blocks:
                     live = gr.Markdown("", elem_id="live", **shown)
                     with gr.Row(elem_id="after", visible=False) as after:
                         again = gr.Button(s.again, elem_id="again", size="sm")
+                        plain = gr.Button(s.as_written, elem_id="plain", size="sm", visible=False)
+                        edit = gr.Button(s.edit, elem_id="edit", size="sm")
                         new = gr.Button(s.new, elem_id="new", size="sm")
                 with gr.Column(elem_id="composer"):
                     notice = gr.Markdown("", elem_id="notice", **shown)
@@ -134,7 +136,7 @@ def _page(desk: Desk) -> gr.Blocks:
                 panel = gr.Markdown(render.evidence_note(s.evidence_empty), elem_id="reader", **shown)
         target = gr.Textbox(elem_id="open", visible="hidden", label="open", max_length=40)
 
-        drawn = [talk, welcome, examples, past, live, after, ask, stop, notice, box]
+        drawn = [talk, welcome, examples, past, live, after, plain, ask, stop, notice, box]
 
         def screen(t: history.Talk, *, whole: bool = True, **more: Any) -> dict[Any, Any]:
             """Return what every component shows for a conversation; not `whole`: only the turn that grows."""
@@ -147,18 +149,19 @@ def _page(desk: Desk) -> gr.Blocks:
                 examples: gr.update(visible=not begun),
                 past: render.turns(t["turns"][:-1], s),
                 after: gr.update(visible=begun and not busy),
+                plain: gr.update(visible=history.rewritten(t)),
                 ask: gr.update(visible=not busy),
                 stop: gr.update(visible=busy),
                 notice: more.get("said", ""),
             }
 
-        def answer(question: str, chosen: str, t: history.Talk) -> Iterator[dict[Any, Any]]:
+        def answer(question: str, chosen: str, t: history.Talk, *, rewrite: bool = True) -> Iterator[dict[Any, Any]]:
             if said := desk.objection(question):
                 yield {notice: render.notice(said)}
                 return
             if history.running(t):
                 return
-            with contextlib.closing(desk.answer(question, chosen, t)) as steps:
+            with contextlib.closing(desk.answer(question, chosen, t, rewrite=rewrite)) as steps:
                 for i, (grown, whole) in enumerate(steps):
                     yield screen(grown, whole=whole) | ({box: ""} if i == 0 else {})
 
@@ -166,10 +169,15 @@ def _page(desk: Desk) -> gr.Blocks:
             if t["turns"] and not history.running(t):
                 yield from answer(t["turns"][-1]["question"], chosen, history.drop(t))
 
+        def as_written(chosen: str, t: history.Talk) -> Iterator[dict[Any, Any]]:
+            if history.rewritten(t):
+                yield from answer(t["turns"][-1]["question"], chosen, history.drop(t), rewrite=False)
+
         started = [
             gr.on([box.submit, ask.click], answer, [box, scope, talk], drawn, **private),
             *(b.click(answer, [b, scope, talk], drawn, **private) for b in buttons),
             again.click(retry, [scope, talk], drawn, **private),
+            plain.click(as_written, [scope, talk], drawn, **private),
         ]
         quick: dict[str, Any] = {"queue": False, **private}
         # first cancel, then say so: the other way round, one more snapshot could overwrite what was said
@@ -182,6 +190,7 @@ def _page(desk: Desk) -> gr.Blocks:
             [*drawn, panel],
             **quick,
         )
+        edit.click(lambda t: t["turns"][-1]["standalone"] if t["turns"] else "", talk, box, **quick)
         target.change(desk.evidence, [target, talk], panel, trigger_mode="always_last", **quick)
 
         def arrive() -> dict[Any, Any]:
@@ -227,17 +236,24 @@ class Desk:
             return self.s.no_question
         return self.s.too_long.format(n=len(question), limit=limit) if len(question) > limit else None
 
-    def answer(self, question: str, chosen: str, talk: history.Talk) -> Iterator[tuple[history.Talk, bool]]:
+    def answer(
+        self, question: str, chosen: str, talk: history.Talk, *, rewrite: bool = True
+    ) -> Iterator[tuple[history.Talk, bool]]:
         """Yield (conversation, whole) while the answer grows; `whole` where more than the last turn changed.
 
-        Never raises: a failure is a sentence in the turn.
+        `rewrite=False` asks the question as it was written. Never raises: a failure is a sentence in the turn.
         """
         event, year, words = self.scope(chosen)
         talk = history.begin(talk, " ".join(question.split()), scope=words)
         yield talk, True
         try:
             snapshots = self._engine()(
-                self.library, talk["turns"][-1]["question"], history=history.turns(talk), event=event, year=year
+                self.library,
+                talk["turns"][-1]["question"],
+                history=history.turns(talk),
+                event=event,
+                year=year,
+                rewrite=rewrite,
             )
             drawn = 0.0
             with contextlib.closing(snapshots):

@@ -83,6 +83,21 @@ def running(talk: Talk) -> bool:
     return bool(talk["turns"]) and talk["turns"][-1]["state"] == "streaming"
 
 
+def rewritten(talk: Talk) -> bool:
+    """Tell whether the last question was answered in other words than it was asked in."""
+    last = talk["turns"][-1] if talk["turns"] and not running(talk) else None
+    return last is not None and bool(last["standalone"].strip()) and not same(last["question"], last["standalone"])
+
+
+def same(a: str, b: str) -> bool:
+    """Tell whether two questions differ in case, spaces and the mark at their end alone."""
+    return _bare(a) == _bare(b)
+
+
+def _bare(question: str) -> str:
+    return " ".join(question.split()).casefold().rstrip("?!. ")
+
+
 def turns(talk: Talk) -> tuple[Turn, ...]:
     """Return what was said before the last turn, oldest first, as the engine reads it."""
     said: list[Turn] = []

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from rag.ingest.clean import is_credit
 from rag.types import Article, Chunk, Event
+from ui.history import same
 from ui.strings import EN, Strings
 
 # Bidi controls and other invisible characters that could make text read differently from what it is.
@@ -103,7 +104,7 @@ def turn(data: Mapping[str, Any], s: Strings = EN) -> str:
     parts = [f'<h2 class="question" dir="auto">{text(data["question"])}</h2>']
     if data["scope"]:
         parts.append(f'<p class="aside">{text(s.scoped.format(scope=data["scope"]))}</p>')
-    if data["standalone"].strip() and _same(data["standalone"]) != _same(data["question"]):
+    if data["standalone"].strip() and not same(data["standalone"], data["question"]):
         understood = f'{text(s.standalone)} <q dir="auto">{text(data["standalone"])}</q>'
         parts.append(f'<p class="aside standalone">{understood}</p>')
     if state == "failed":
@@ -384,7 +385,3 @@ def _count(n: int, one: str, many: str) -> str:
 
 def _seconds(ms: float) -> str:
     return f"{ms / 1000:.2f}" if ms < 995 else f"{ms / 1000:.1f}"
-
-
-def _same(question: str) -> str:
-    return " ".join(question.casefold().split()).rstrip("?!. ")

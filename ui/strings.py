@@ -40,6 +40,8 @@ class Strings:
     stop: str = "Stop"
     new: str = "New conversation"
     again: str = "Ask again"
+    as_written: str = "Ask as written"
+    edit: str = "Edit the question"
     scope: str = "Search in"
     scope_all: str = "All coverage"
     scope_year: str = "Everything from {year}"

@@ -239,12 +239,14 @@ def _squad(args: argparse.Namespace) -> int:
 
 def _verdicts(args: argparse.Namespace) -> int:
     from eval.verdicts import PAIRS, figures, judged, load_pairs, markdown
-    from rag.answer.chain import nearness
+    from rag.answer.chain import nearness, reading
     from rag.config import Config
+    from rag.model.reader import ReaderModel
     from rag.store.embed import load_embedder
 
     pairs = [p for p in load_pairs(args.file or PAIRS) if args.split in (None, p.split)]
-    _show(markdown(figures(pairs, judged(pairs, alike=nearness(load_embedder(Config.load()))))))
+    near, read = nearness(load_embedder(Config.load())), reading(ReaderModel())
+    _show(markdown(figures(pairs, judged(pairs, alike=near, reads=read))))
     return 0
 
 

@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag.answer.cite import Alike, check_sentence, read_sources
+from rag.answer.cite import Alike, Reads, check_sentence, read_sources
 from rag.errors import RecapError
 from rag.types import Article, Chunk, Event, Hit
 
@@ -73,10 +73,12 @@ def _pair(row: dict[str, Any]) -> Pair:
     return Pair(row["id"], row["kind"], row["split"], hit, row["sentence"], row["label"] == "supported", asked)
 
 
-def judged(pairs: Sequence[Pair], *, alike: Alike | None) -> list[Verdict]:
+def judged(pairs: Sequence[Pair], *, alike: Alike | None = None, reads: Reads | None = None) -> list[Verdict]:
     """Check every pair."""
     return [
-        check_sentence(f"{p.sentence} [1]", sources=read_sources([p.hit]), event=p.asked, alike=alike).verdict
+        check_sentence(
+            f"{p.sentence} [1]", sources=read_sources([p.hit]), event=p.asked, alike=alike, reads=reads
+        ).verdict
         for p in pairs
     ]
 

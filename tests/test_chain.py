@@ -34,6 +34,7 @@ class FakeLibrary:
         self.config = config
         self.reader_fault = ""
         self.embedder = CountingEmbedder()
+        self.reader = None
 
 
 @pytest.fixture(autouse=True)

@@ -18,19 +18,31 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import NEAR, Alike, Checked, check_sentence, plain, read_sources, render, says, take_sentences
+from rag.answer.cite import (
+    NEAR,
+    Alike,
+    Checked,
+    Reads,
+    check_sentence,
+    plain,
+    read_sources,
+    render,
+    says,
+    take_sentences,
+)
 from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
 from rag.answer.span import Reading, Span
 from rag.answer.units import units_near
-from rag.errors import LLMAuthError, LLMError, LLMUnavailable, RecapError
+from rag.errors import LLMAuthError, LLMError, LLMUnavailable, ReaderModelError, RecapError
 from rag.retrieve.query import understand
 from rag.retrieve.search import search
 from rag.types import Answer, Hit, Query, Turn
 
 if TYPE_CHECKING:
+    from rag.model.reader import ReaderModel
     from rag.store.embed import Embedder
     from rag.store.library import Library
 
@@ -243,10 +255,10 @@ def _spoken(
     """
     blank = Answer(query.asked, query.text, "", engine=model.name, sources=tuple(hits), done=False)
 
-    alike = nearness(library.embedder)
+    alike, reads = nearness(library.embedder), reading(library.reader) if library.reader else None
 
     def check(sentence: str, gap: str) -> Checked:
-        return check_sentence(sentence, sources=sources, event=query.event, alike=alike, break_before=gap)
+        return check_sentence(sentence, sources=sources, event=query.event, alike=alike, reads=reads, break_before=gap)
 
     reply = _Reply()
     checked: list[Checked] = []
@@ -307,6 +319,19 @@ def _spoken(
         truncated=failure is not None,
         done=True,
     )
+
+
+def reading(model: ReaderModel) -> Reads:
+    """Answer questions by the trained reader; a model that fails has no answer."""
+
+    def read(question: str, title: str, passage: str) -> tuple[str, float]:
+        try:
+            found = model.read(question, [(title, passage)])[0]
+        except ReaderModelError:
+            return "", 0.0
+        return passage[found.start : found.end], found.margin
+
+    return read
 
 
 def _quoted(query: Query, short: str | None, checked: Sequence[Checked], hits: Sequence[Hit]) -> Answer | None:

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import lru_cache
 
 from rag.types import Citation, Event, Hit, Verdict
@@ -21,6 +22,8 @@ from rag.types import Citation, Event, Hit, Verdict
 SUPPORTED = 0.55  # share of the sentence's content words that its quote has
 PARTIAL = 0.4
 ALIKE = 0.62  # cosine from which other words for it count as saying it, where every name, figure and date is matched
+OTHERWISE = 4.0  # logits above "not here" from which the reader's own answer speaks against a sentence
+AROUND = 600  # characters beside a quote that the reader is shown
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
 SEGMENTS = 3  # a quote has at most so many sentences
 
@@ -777,6 +780,7 @@ class Checked:
     near: Support | None = None
 
 
+Reads = Callable[[str, str, str], tuple[str, float]]  # question, headline, passage -> answer, how sure (logits)
 Alike = Callable[[str, Sequence[str]], Sequence[float]]  # a text, others -> how near in meaning each is, -1 to 1
 
 
@@ -786,13 +790,15 @@ def check_sentence(
     sources: Sequence[Source],
     event: Event | None = None,
     alike: Alike | None = None,
+    reads: Reads | None = None,
     break_before: str = " ",
 ) -> Checked:
     """Judge one sentence of an answer, markers included, against the passages that were given.
 
     Markers that point nowhere are dropped; a sentence without a marker, or whose marker does not carry it, gets the
     passage that does. `event` is the edition that the question asks about: a fact about another edition must name it.
-    `alike` tells whether a passage says in other words what it does not say in the same.
+    `alike` tells whether a passage says in other words what it does not say in the same; `reads` answers a question from a
+    passage: where it finds somebody else than the sentence names, the sentence is only "partial".
     """
     text, markers = parse_markers(sentence)
     text = plain(text)
@@ -814,6 +820,8 @@ def check_sentence(
     others = [s for s in found if s.verdict == "supported"]
     if not good and others:
         good = [_best(others)]  # the marker is missing or wrong, and a passage does say it
+    if good and reads is not None and _somebody_else(text, facts, good[0], reads):
+        return Checked(text, "partial", tuple(replace(s, verdict="partial") for s in good), break_before=break_before)
     if good:
         return Checked(text, "supported", tuple(good), break_before=break_before)
     partly = [s for s in cited if s.verdict == "partial"] or [s for s in found if s.verdict == "partial"][:1]
@@ -853,6 +861,29 @@ _UNSAID = re.compile(
 )
 # "Swift, not Perry, won": what is denied by the way needs no passage of its own
 _CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
+
+
+def _somebody_else(text: str, facts: _Facts, support: Support, reads: Reads) -> bool:
+    """Ask the passage who it was, for each of the first people of a sentence, and tell whether it names another."""
+    folded = fold(text)
+    article = support.source.hit.article
+    around = article.text[max(0, support.start - AROUND) : support.end + AROUND]
+    people = [n for n in facts.names if _person(n) and len(n) > 1][:2]
+    said = {w.text for w in facts.words}
+    for name in people if len(folded) == len(text) else ():
+        at = re.search(r"\b" + r"\W+".join(map(re.escape, name)) + r"\b(?:['’]s\b)?", folded)
+        if at is None:
+            continue
+        who = "whose" if at.group().endswith(("'s", "’s")) else "who"
+        answer, sure = reads(f"{text[: at.start()]}{who}{text[at.end() :]}".rstrip(". ") + "?", article.title, around)
+        found = {w.text for w in _words(answer)}
+        another = _FULL_NAME.fullmatch(answer.strip()) and not found & said
+        if sure > OTHERWISE and another:
+            return True
+    return False
+
+
+_FULL_NAME = re.compile(r"(?:[a-z]+ )?(?:[A-ZÀ-ÞŠŽČĆĐŁŚŻ][\w’'.-]+\s?){2,4}")
 
 
 def _in_other_words(text: str, found: Sequence[Support], markers: Sequence[int], alike: Alike) -> list[Support]:
@@ -979,7 +1010,8 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     numbers = frozenset().union(*(f.numbers for f in inside), source.title.numbers)
     ordinals = frozenset().union(*(f.ordinals for f in inside), source.title.ordinals, _editions(source))
     missing |= {f"{n:g}" for n in facts.numbers - numbers - {float(o) for o in ordinals}}
-    missing |= {f"{n}th" for n in facts.ordinals - ordinals if n > 3 or not numbers & {float(n)}}
+    # "Her first book" is a debut as well: only later places are figures that must stand there.
+    missing |= {f"{n}th" for n in facts.ordinals - ordinals - {1} if n > 3 or not numbers & {float(n)}}
     missing |= _dates_missing(facts, inside, source)
     missing |= {str(y) for y in facts.years - _years(inside, source)}
     wanted = facts.stems - _FRAME
@@ -1089,6 +1121,9 @@ def _dates_missing(facts: _Facts, inside: Sequence[_Facts], source: Source) -> s
     article = source.hit.article
     known = [d for d in (article.published, *(e.start for e in source.events)) if d]
     days: set[Day] = {(d.year, d.month, d.day) for d in known}
+    if article.published:  # "on Tuesday" is the last one before it was printed
+        back = {(article.published.weekday() - w) % 7 for f in inside for w in f.weekdays}
+        days |= {(d.year, d.month, d.day) for n in back for d in (article.published - timedelta(days=n),)}
     years = _years((), source)
     for y, m, d in frozenset().union(*(f.days for f in inside), source.title.days):
         days |= {(y, m, d)} if y or not years else {(own, m, d) for own in years}  # "September 11" of that edition

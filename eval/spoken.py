@@ -8,6 +8,7 @@ were not there is told.
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,9 +16,9 @@ from typing import Any
 
 from eval.answers import own_articles, urls_of
 from eval.metrics import bootstrap_mean, citation_precision, citation_recall, contains, exact_match, token_f1
-from eval.parts import progress
-from eval.questions import QUESTIONS, load_questions
-from rag.answer.chain import ask
+from eval.parts import progress, spread
+from eval.questions import QUESTIONS, Question, load_questions
+from rag.answer.chain import ask_stream
 from rag.answer.cite import about_sources, split_sentences
 from rag.errors import RecapError
 from rag.store.library import Library
@@ -33,14 +34,25 @@ def measure(library: Library, data: Path, *, every: int = 1) -> dict[str, Any]:
         for n, q in enumerate(questions, start=1):
             own, holds = own_articles(library, q, ids)
             if holds:
-                answer = ask(library, q.text, as_of=q.date, within=own)
-                records.append(
-                    {"id": q.id, "quiz": q.quiz, "question": q.text, "gold": q.answer, **_record(answer, q.answer)}
-                )
+                answer, first = _timed(library, q, own)
+                asked = {"id": q.id, "quiz": q.quiz, "question": q.text, "gold": q.answer, "first_ms": first}
+                records.append(asked | _record(answer, q.answer))
             tell(n)
     if not records:
         raise RecapError(f"None of the questions of {data} can be answered from the articles of this library.")
     return figures(records) | {"records": records}
+
+
+def _timed(library: Library, q: Question, own: set[str]) -> tuple[Answer, float | None]:
+    """Ask, and tell after how many ms the first checked sentence was there; None when the reader answered."""
+    began = time.perf_counter()
+    first = None
+    answer: Answer | None = None
+    for answer in ask_stream(library, q.text, as_of=q.date, within=own):
+        if first is None and answer.text and answer.engine != "reader":
+            first = round((time.perf_counter() - began) * 1000, 1)
+    assert answer is not None  # the last snapshot always comes
+    return answer, first
 
 
 def _record(answer: Answer, gold: str) -> dict[str, Any]:
@@ -69,6 +81,8 @@ def figures(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
         kept = [r for r in own if r[name] is not None]
         interval = bootstrap_mean([r[name] for r in kept], [r["quiz"] for r in kept])
         out[name] = asdict(interval) if interval else None
+    firsts = [r["first_ms"] for r in own if r.get("first_ms") is not None]
+    out["first_ms"] = spread([ms / 1000 for ms in firsts]) if firsts else None
     out["abstained"] = statistics.fmean(r["abstained"] for r in own) if own else None
     return out
 
@@ -84,6 +98,7 @@ def markdown(found: dict[str, Any]) -> str:
         ("answer contains the gold", percent(found["contains"])), ("citation precision", percent(found["citation_precision"])),
         ("citation recall", percent(found["citation_recall"])),
         ("declined", "-" if found["abstained"] is None else f"{100 * found['abstained']:.1f}"),
+        ("first checked sentence after, ms: p50, p95", "-" if not found["first_ms"] else f"{found['first_ms']['p50']:.0f}, {found['first_ms']['p95']:.0f}"),
     ]  # fmt: skip
     head = (
         f"{found['questions']} questions whose own articles say the answer; answered by {', '.join(found['engines'])}"

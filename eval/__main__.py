@@ -88,7 +88,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
             "recap eval verdicts", description="Check labelled sentences against their passages."
         )
         parser.add_argument(
-            "file", nargs="?", type=Path, metavar="FILE", help="JSON Lines (default: the 200 that ship)"
+            "file", nargs="?", type=Path, metavar="FILE", help="JSON Lines (default: the 400 that ship)"
         )
         parser.add_argument("--split", choices=("dev", "test"), help="only these")
         return parser

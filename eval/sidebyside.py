@@ -152,7 +152,7 @@ _SHOWN = ("hit@5", "MRR@10", WITHIN, "article MRR@10")
 
 
 def plot(summary: Summary) -> str:
-    """Draw a summary as one SVG: shares with intervals, differences from Recap, time and speed, growth."""
+    """Draw a summary as one SVG: shares with intervals, differences from Recap, time and speed, growth, risk by coverage."""
     systems = summary["systems"]
     body: list[str] = []
     y = 30
@@ -171,6 +171,8 @@ def plot(summary: Summary) -> str:
     growth = [*summary.get("growth", ()), *([summary["synthetic"]] if summary.get("synthetic") else ())]
     if len(growth) > 1:
         y = _growth(body, y + 26, growth)
+    if summary.get("answers") and summary["answers"]["calibration"]["n"]:
+        y = _risk(body, y + 26, summary["answers"]["calibration"])
     data = summary["data"]
     width, height = _LEFT + _WIDTH + _RIGHT, y + 34
     body.append(
@@ -274,3 +276,29 @@ def _growth(body: list[str], y: int, growth: Sequence[Mapping[str, Any]]) -> int
     body.append(_text(_LEFT - 8, y + 20 + height, "0", "dim", "end"))
     body.append(_text(_LEFT + _WIDTH, y + 32 + height, f"{chunks:,} chunks", "dim", "end"))
     return y + 32 + height
+
+
+def _risk(body: list[str], y: int, found: Mapping[str, Any]) -> int:
+    """Draw how many of the surest answers are wrong, and how often a stated confidence is right."""
+    body.append(
+        _text(16, y, "The reader's answers: wrong ones among the surest (line); right ones by confidence (dots)", "h")
+    )
+    height, y = 160, y + 30
+    blue = _COLOURS["recap"]
+
+    def at(across: float, up: float) -> tuple[float, float]:
+        return _LEFT + across * _WIDTH, y + height * (1 - up)
+
+    (x0, y0), (x1, y1) = at(0, 0), at(1, 1)
+    body += [_line("axis", x0, y0, x1, y0), _line("axis", x0, y0, x0, y1), _line("axis", x0, y0, x1, y1)]
+    path = " ".join(f"{a:.1f},{b:.1f}" for a, b in (at(c, r) for c, r in found["risk_coverage"]))
+    body.append(f'<polyline points="{path}" fill="none" stroke="{blue}" stroke-width="2"/>')
+    most = max(b["n"] for b in found["bins"])
+    for b in found["bins"]:
+        cx, cy = at(b["confidence"], b["right"])
+        body.append(
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="{3 + 6 * (b["n"] / most) ** 0.5:.1f}" fill="{_COLOURS["starter"]}" fill-opacity="0.7"/>'
+        )
+    body += [_text(_LEFT - 8, y + 4, "100%", "dim", "end"), _text(_LEFT - 8, y0 + 4, "0", "dim", "end")]
+    body.append(_text(x1, y0 + 18, "share answered; confidence", "dim", "end"))
+    return int(y0) + 20

@@ -2,7 +2,7 @@
 
 A pair is a passage and a sentence, labelled supported or not; what is not is wrong in a name, a number, an edition, a speaker,
 a negation, or invented. A verdict of "supported" counts as yes, "partial" and "unsupported" as no. The pairs that ship are
-written on Recap's own training articles, half of them ("dev") to tune on.
+written on Recap's own training articles: 200 ("dev") that the checker was tuned on, and 200 ("test") that it was not.
 """
 
 from __future__ import annotations

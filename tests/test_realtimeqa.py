@@ -568,4 +568,8 @@ def test_the_plot_is_one_sound_picture_that_needs_nothing_else() -> None:
     width = float(root.attrib["width"])
     for r in root.iter("{http://www.w3.org/2000/svg}rect"):
         assert float(r.get("x", 0)) + float(r.attrib["width"]) <= width
+    sure = {"n": 4, "risk_coverage": [[0.5, 0.0], [1.0, 0.25]], "bins": [{"n": 4, "confidence": 0.6, "right": 0.75}]}
+    with_answers = plot(made_summary() | {"answers": {"calibration": sure}})
+    assert with_answers.count("<polyline") == drawn.count("<polyline") + 1
+    assert with_answers.count("<circle") == drawn.count("<circle") + 1
     assert plot(made_summary() | {"differences": {}, "growth": [], "synthetic": None}).count("Recap less") == 0

@@ -298,6 +298,7 @@ class _Facts:
     actors: tuple[Name, ...]  # people who are not only spoken of, to or with
     relative: frozenset[int]  # years told by how far they are: last year -1
     frame: int | None  # the year that the sentence opens with, or how far it is: "Last year's final", "In 2024,"
+    dated: tuple[tuple[frozenset[int], frozenset[str]], ...]  # of each clause with a year: the years, its words' stems
 
 
 def fold(text: str) -> str:
@@ -371,13 +372,35 @@ def _facts(text: str) -> _Facts:
         ),
         relative=frozenset(_RELATIVE[m.group(1).casefold()] for m in _RELATIVE_YEAR.finditer(text)),
         frame=_frame(text),
+        dated=_dated_clauses(text),
     )
+
+
+_CLAUSE = re.compile(r"[,;:()—–]|\b(?:who|which|but|while|when|whose)\b")
+_AGO = re.compile(
+    r"\b(two|three|four|five|six|seven|eight|nine|ten|\d{1,2}) years (?:ago|earlier|before)\b", re.IGNORECASE
+)
+
+
+def _dated_clauses(text: str) -> tuple[tuple[frozenset[int], frozenset[str]], ...]:
+    """Read the years, or how far they are (below 0), off each clause that has one, and the stems beside them."""
+    out = []
+    for clause in _CLAUSE.split(text):
+        years = {int(y) for y in re.findall(r"\b(?:19|20)\d\d\b", clause)}
+        years |= {-_NUMBERS.get(n.lower(), int(n) if n.isdigit() else 1) for n in _AGO.findall(clause)}
+        years |= {
+            _RELATIVE[m.casefold()] for m in _RELATIVE_YEAR.findall(clause) if m.casefold() in ("last", "previous")
+        }
+        if years:
+            stems = frozenset(_stem(w.text) for w in _words(clause) if w.text not in _STOP and not w.text.isdigit())
+            out.append((frozenset(years), stems - {_stem("year"), _stem("years"), "last", "previous", "ago"}))
+    return tuple(out)
 
 
 _RELATIVE = {"last": -1, "previous": -1, "this": 0, "next": 1, "following": 1}
 _RELATIVE_YEAR = re.compile(r"\b(last|previous|this|next|following) (?:year|season|edition)\b", re.IGNORECASE)
 _OPENS = re.compile(
-    r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
+    r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<ago>\w+) years (?:ago|earlier)|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
     re.IGNORECASE,
 )
 
@@ -386,6 +409,8 @@ def _frame(text: str) -> int | None:
     opens = _OPENS.match(text)
     if opens is None:
         return None
+    if opens["ago"]:
+        return -_NUMBERS.get(opens["ago"].lower(), int(opens["ago"]) if opens["ago"].isdigit() else 1)
     return int(opens["year"]) if opens["year"] else -1
 
 
@@ -1184,6 +1209,10 @@ def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
             f = source.facts[k - 1]
         if f.frame is not None and facts.stems & source.facts[k].all_stems and (f.frame > 1000 or published):
             framed.add(f.frame if f.frame > 1000 else (published.year if published else 0) + f.frame)
+        own = {_stem(w) for n in facts.names for w in n} | facts.stems
+        for years, stems in source.facts[k].dated:  # "X, who won last year for Y"
+            if len(stems & own) >= 2 and (published or min(years) > 1000):
+                framed |= {y if y > 1000 else (published.year if published else 0) + y for y in years}
     return bool(framed) and not framed & asked
 
 
@@ -1193,11 +1222,29 @@ _RELATIONS = frozenset(
 _ANAPHORS = frozenset(_list("it he she they this that there his her their"))
 
 
+_PAIRS = (
+    "convicted acquitted|accepted rejected|accepted refused|approved rejected|approved blocked|resigned stayed|rose fell|risen fallen"
+    "|increased decreased|raised lowered|raised cut|gained lost|won lost|allowed banned|alive dead|survived died|present absent"
+    "|finished abandoned|finished retired|opened closed|started stopped|began ended|confirmed denied|confirmed cancelled|passed failed"
+    "|passed rejected|guilty innocent|guilty cleared|bought sold|joined left|arrived left|supported opposed|praised criticised"
+    "|hired fired|stopped continued|kept dropped|agreed refused|remembered forgot|named anonymous|more fewer|more less|highest lowest"
+    "|largest smallest|longest shortest|oldest youngest|best worst|early late|success failure|victory defeat|beat lost"
+)
+_OPPOSITE: dict[str, set[str]] = {}
+for _one, _other in (pair.split() for pair in _PAIRS.split("|")):
+    _OPPOSITE.setdefault(_stem(_one), set()).add(_stem(_other))
+    _OPPOSITE.setdefault(_stem(_other), set()).add(_stem(_one))
+
+
 def _opposed(facts: _Facts, inside: Sequence[_Facts]) -> bool:
     """Tell whether a word that one side negates stands un-negated on the other."""
     theirs = frozenset().union(*(f.negated for f in inside))
     stems = frozenset().union(*(f.all_stems for f in inside))
     ours = facts.negated
+    if not ours and not theirs:
+        for stem in facts.stems - stems:
+            if _OPPOSITE.get(stem, set()) & (stems - facts.all_stems):
+                return True
     return (bool((ours & stems) - theirs) and not ours & theirs) or bool((theirs & facts.stems) - ours)
 
 

@@ -295,7 +295,8 @@ def distinct(hits: Sequence[Hit]) -> list[Hit]:
 def _scores(
     fact: Fact, answer: Answer, *, right: bool, gains: Sequence[bool], relevant: int
 ) -> dict[str, float | None]:
-    from rag.answer.cite import about_sources, split_sentences
+    from rag.answer.cite import about_sources
+    from rag.answer.sentences import split_sentences
 
     scores: dict[str, float | None] = {"right": float(right), "crag": metrics.crag_points(right, answer.abstained)}
     if relevant:

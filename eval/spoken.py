@@ -19,7 +19,8 @@ from eval.metrics import bootstrap_mean, citation_precision, citation_recall, co
 from eval.parts import progress, spread
 from eval.questions import QUESTIONS, Question, load_questions
 from rag.answer.chain import ask_stream
-from rag.answer.cite import about_sources, split_sentences
+from rag.answer.cite import about_sources
+from rag.answer.sentences import split_sentences
 from rag.errors import RecapError
 from rag.store.library import Library
 from rag.types import Answer

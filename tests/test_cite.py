@@ -10,18 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.cite import (
-    Checked,
-    Source,
-    check_sentence,
-    parse_markers,
-    plain,
-    read_sources,
-    render,
-    says,
-    split_sentences,
-    take_sentences,
-)
+from rag.answer.cite import Checked, Source, check_sentence, read_sources, render, says
+from rag.answer.sentences import parse_markers, plain, split_sentences, take_sentences
 from rag.ingest.chunk import chunk
 from rag.ingest.clean import clean
 from rag.ingest.events import load_names, resolve_article

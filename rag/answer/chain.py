@@ -18,22 +18,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import (
-    NEAR,
-    Alike,
-    Checked,
-    Reads,
-    check_sentence,
-    plain,
-    read_sources,
-    render,
-    says,
-    take_sentences,
-)
+from rag.answer.cite import NEAR, Alike, Checked, Reads, check_sentence, read_sources, render, says
 from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
 from rag.answer.reader import read_answer, refuse
+from rag.answer.sentences import plain, take_sentences
 from rag.answer.span import Reading, Span
 from rag.answer.units import units_near
 from rag.errors import LLMAuthError, LLMError, LLMUnavailable, ReaderModelError, RecapError

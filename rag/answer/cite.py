@@ -1,22 +1,42 @@
-"""Markers and citations: split an answer into sentences, bind each to the words that say it, and judge it (pure).
+"""Citations: bind each sentence of an answer to the words that say it, and judge it (pure).
 
 A sentence is supported when one of the passages that were given says it: its names, numbers, dates, edition, speaker
-and polarity by match, the rest by the share of its content words. The quote is the shortest run of sentences of the
-passage that carries it, verbatim. All of it is arithmetic on words: the same answer always gets the same verdicts.
+and polarity by match, the rest by the share of its content words, or by nearness in meaning; and the trained reader, asked
+who it was, must not find somebody else. The quote is the shortest run of sentences of the passage that carries it, verbatim.
+What speaks to a machine and not to a reader backs nothing. The same answer always gets the same verdicts.
 
-What it does not know: paraphrase. A sentence whose words are all different is not found, however true; one that puts
-the right words together in a new relation can pass (who did what to whom is only compared for neighbouring words).
+What it does not know: inference. One that puts the right words together in a new relation can pass (who did what to whom is
+only compared for neighbouring words and asked for the first people), and a far paraphrase is not found, however true.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
 
+from rag.answer.claims import (
+    CONNECT,
+    FRAME,
+    GENERIC,
+    MEDIUM,
+    PRONOUNS,
+    SHOWN_THERE,
+    THINGS,
+    WEEKDAYS,
+    Day,
+    Facts,
+    Name,
+    facts_of,
+    fold,
+    is_person,
+    stem_of,
+    words_of,
+)
+from rag.answer.sentences import parse_markers, plain, split_sentences, take_sentences
 from rag.types import Citation, Event, Hit, Verdict
 
 SUPPORTED = 0.55  # share of the sentence's content words that its quote has
@@ -26,653 +46,6 @@ OTHERWISE = 4.0  # logits above "not here" from which the reader's own answer sp
 AROUND = 600  # characters beside a quote that the reader is shown
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
 SEGMENTS = 3  # a quote has at most so many sentences
-
-
-def _list(words: str) -> list[str]:
-    return words.split()
-
-
-# --- sentences -------------------------------------------------------------------------------------------------------
-
-_N = r"(?:(?:sources?|src|refs?|passages?)\.?\s*)?[#^]?\d{1,3}(?:†[^\]】]{0,20})?"
-_BRACKETED = rf"[\[【]\s*{_N}(?:\s*(?:,|;|&|and|-|–|—)\s*{_N}){{0,7}}\s*[\]】]"
-_MARK = rf"(?:{_BRACKETED}|\(\s*(?:source|src|passage)s?\s*#?\d{{1,3}}\s*\))"
-MARK = re.compile(_MARK, re.IGNORECASE)
-_END = re.compile(rf"\n|[.!?…。]+[\"'”’»)*_]*(?:\s*{_MARK})*", re.IGNORECASE)
-_NEVER = frozenset(_list("mr mrs ms mx dr st prof sen rep gov gen capt lt sgt vs feat ft approx rev hon"))
-_MAYBE = frozenset(
-    _list(
-        "jr sr inc co ltd corp etc al a.m p.m u.s u.k u.n l.a d.c n.y jan feb mar apr jun jul aug sep sept oct nov dec"
-    )
-)
-_STARTERS = frozenset(
-    _list(
-        "the a an it he she they we you this that these those in on at as and but so then when while after "
-        "before during both no not there here his her their its what who how if for with from by to one also "
-        "however later"
-    )
-)
-
-
-def take_sentences(text: str, *, final: bool) -> tuple[list[str], str]:
-    """Cut what is complete off a growing text: (sentences, rest), with "".join(sentences) + rest == text.
-
-    A sentence keeps the markers behind its full stop and the space that follows. While the text is not `final`,
-    nothing is cut that later text could change, so cutting early gives the same sentences as cutting at the end.
-    """
-    pieces: list[str] = []
-    begin = line = at = 0
-    while match := _END.search(text, at):
-        at, stop = match.end(), match.start()
-        if match.group() == "\n":
-            line = at
-        if at < len(text) and not text[at].isspace() and match.group() != "\n":
-            continue  # 3.5, U.S.A
-        gap = re.compile(r"\s*").match(text, at)
-        start = gap.end() if gap else at
-        if start == len(text):
-            break
-        newline = "\n" in text[stop:start]
-        if not newline:
-            verdict = _boundary(text, line=line, stop=stop, at=at, start=start, final=final)
-            if verdict is None:
-                break
-            if not verdict:
-                continue
-        elif not final and text[start] in "[【(" and match.group() != "\n" and _unclosed(text, start):
-            break
-        if text[begin:start].strip():
-            pieces.append(text[begin:start])
-            begin = start
-        if newline:
-            line = start
-        at = start
-    if final and text[begin:]:
-        pieces.append(text[begin:])
-        begin = len(text)
-    return pieces, text[begin:]
-
-
-def split_sentences(text: str) -> list[str]:
-    """Split an answer into its sentences, markers with them, outer space off."""
-    return [piece.strip() for piece in take_sentences(text, final=True)[0] if piece.strip()]
-
-
-def _boundary(text: str, *, line: int, stop: int, at: int, start: int, final: bool) -> bool | None:
-    """Tell whether a sentence ends at `stop` on this line; None when only more text can tell."""
-    nxt = text[start]
-    if nxt in "[【(" and not final and _unclosed(text, start):
-        return None
-    if nxt.islower():
-        return False
-    before = text[line:stop]
-    if text[stop] == "." and text[stop : stop + 2] != "..":
-        if re.fullmatch(r"\s*(?:[-*•]\s*)?\d{1,3}", before):
-            return False  # the number of a list item
-        word = re.split(r"[\s\"“”(\[—–-]", before)[-1].casefold()
-        if word in _NEVER or (word in {"no", "nos"} and nxt.isdigit()):
-            return False
-        if word in _MAYBE or re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word):
-            following = re.compile(r"[^\W_]+").match(text, start)
-            if following and following.end() == len(text) and not final:
-                return None
-            if not following or following.group().casefold() not in _STARTERS:
-                return False
-    open_quote = text[line:at].count('"') % 2 == 1 or text[line:at].count("“") > text[line:at].count("”")
-    if open_quote:
-        end = text.find("\n", at)
-        rest = text[at : end if end >= 0 else len(text)]
-        if '"' in rest or "”" in rest:
-            return False
-        if end < 0 and not final:
-            return None
-    return True
-
-
-def _unclosed(text: str, start: int) -> bool:
-    return not re.search(r"[\])】]", text[start : start + 60]) and len(text) - start < 60
-
-
-def parse_markers(sentence: str) -> tuple[str, tuple[int, ...]]:
-    """Take the markers out of a sentence: (plain sentence, source numbers in order, each once)."""
-    numbers: list[int] = []
-
-    def note(match: re.Match[str]) -> str:
-        body = re.sub(r"†[^\]】,;]*", "", match.group())
-        last: int | None = None
-        for token in re.findall(r"\d+|[-–—]", body):
-            if not token.isdigit():
-                continue
-            n = int(token)
-            if last is not None and re.search(rf"\b{last}\s*[-–—]\s*{n}\b", body) and last < n <= last + 8:
-                numbers.extend(range(last + 1, n))
-            numbers.append(n)
-            last = n
-        return ""
-
-    text = MARK.sub(note, sentence)
-    text = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"[ \t]+", " ", text)).strip()
-    return text, tuple(dict.fromkeys(numbers))
-
-
-def plain(text: str) -> str:
-    """Take out of a model's words what could fetch or lead anywhere: images, links, addresses, markup."""
-    text = re.sub(r"!\[[^\]]*\]\([^)]*\)?", "", text)
-    text = re.sub(r"!\[[^\]]*\](?:\[[^\]]*\])?", "", text)
-    text = re.sub(r"\[([^\[\]]*)\]\((?![\s\d])[^)]*\)?", r"\1", text)
-    text = re.sub(r"<[^<>]*>?", "", text).replace(">", "")
-    text = re.sub(r"\b[a-z][a-z0-9+.-]*://\S*", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"\b(?:javascript|data|mailto|vbscript|file):\S*", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"(?<![^\s(\"'“])//[\w-]+(?:\.[\w-]+)+\S*", "", text)
-    text = re.sub(r"\b(?:www\.\S+|[\w-]+(?:\.[\w-]+)+/\S*)", "", text, flags=re.IGNORECASE)
-    text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "", text)
-    text = re.sub(
-        r"\b(?:[a-z0-9-]+\.){2,}[a-z]{2,}\b|\b[a-z0-9-]+\.(?:example|test|invalid|info|biz|xyz|top)\b", "", text
-    )
-    text = re.sub(r"\*\*|__|`+", "", text)
-    text = re.sub(r"^\s*(?:#{1,6}\s+|>\s*|[*•]\s+)", "", text)
-    text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
-    return re.sub(r"[ \t]+", " ", re.sub(r"\(\s*\)", "", text)).strip()
-
-
-# --- words and facts -------------------------------------------------------------------------------------------------
-
-_STOP = frozenset(
-    _list(
-        "a an the this that these those and or but nor so if then than as at by for from in into of off on "
-        "onto out over to up with without within about after before during while when where who whom whose "
-        "which what how why is are was were be been being am do does did done doing have has had having will "
-        "would can could shall should may might must it its he him his she her hers they them their theirs we "
-        "us our you your i me my mine there here also both each such some any all only just very more most "
-        "other another own same too s t don now once again according source sources article articles coverage "
-        "passage passages report reports reported published publication dated year day time event edition one "
-        "two per via among including included took take taken takes place held hold happened happen called "
-        "came come went go"
-    )
-)
-_NEG = frozenset(
-    _list(
-        "not no never none nobody nothing neither nor without cannot missing lacks lacked omitted failed fails "
-        "declined denied refused"
-    )
-)
-_PRONOUNS = frozenset(
-    _list(
-        "he she they him her them his hers their theirs who whose duo pair trio singer rapper actor actress "
-        "vocalist alum"
-    )
-)
-_TITLES = frozenset(_list("mr mrs ms dr sir president senator"))
-_GENERIC = frozenset(_list("award awards show ceremony gala trophy event edition annual prize the"))
-_THINGS = frozenset(
-    _list(
-        "award awards music video best new artist album song record year show ceremony arena center centre "
-        "stadium prize academy red carpet tour global impact vanguard mtv entertainment images photo "
-        "collaboration collab performance rock pop hip hop latin group debut summer life world grammy grammys "
-        "vmas vma oscars emmy"
-    )
-)
-_CONNECT = frozenset(_list("of the de la del da do dos von van der den y & bin al"))
-_SPEECH = frozenset(
-    _list(
-        "said says say saying told tells stated states called calls noted notes joked quipped added wrote "
-        "explained recalled gushed admitted revealed announced declared insisted quoted shared exclaimed "
-        "remarked warned argued claimed promised complained predicted insists warns claims conceded suggested"
-    )
-)
-_AUX = frozenset(_list("was were is are be been being has have had also then later again got gets"))
-_MONTHS = {
-    m: i // 2 + 1
-    for i, m in enumerate(
-        _list(
-            "january jan february feb march mar april apr may may june jun july jul august aug september sep "
-            "october oct november nov december dec"
-        )
-    )
-} | {"sept": 9}
-_WEEKDAYS = {d: i for i, d in enumerate(_list("monday tuesday wednesday thursday friday saturday sunday"))}
-_NUMBERS = {
-    w: i
-    for i, w in enumerate(
-        _list(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-            "sixteen seventeen eighteen nineteen twenty"
-        )
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
-_ORDINALS = {w: i + 1 for i, w in enumerate(_list("first second third fourth fifth sixth seventh eighth ninth tenth"))}
-# What an answer says of the article and not of the event.
-_FRAME = frozenset(_list("articl report piec headlin describ titl publish accord stori list item"))
-_MEDIUM = frozenset(_list("pictur caption credit imag"))
-_SHOWN_THERE = _MEDIUM | frozenset(
-    _list("get appear alon togeth pose pair besid alongsid stand stood next captur side")
-)
-# Verbs that newsrooms use for one another. Left: stems as Snowball gives them.
-_SAME = {
-    **dict.fromkeys(
-        _list("receiv got get given gave give accept honor honour won win award earn collect present name hand"),
-        "get",
-    ),
-    **dict.fromkeys(("host", "emce", "mc"), "host"),
-    **dict.fromkeys(("photograph", "pictur", "photo", "pose", "snap", "seen", "shown", "show", "captur"), "pictur"),
-    **dict.fromkeys(_list("said say told tell state note gush joke quip call ad remark"), "say"),
-    **dict.fromkeys(("perform", "sang", "sing", "sung", "perfom"), "perform"),
-    **dict.fromkeys(("hug", "embrac"), "hug"),
-    **dict.fromkeys(("son", "daughter", "child", "children", "kid"), "child"),
-}  # fmt: skip
-_GETTING = frozenset(_list("received receives won wins accepted accepts got took earned collected"))
-_GIVEN = frozenset(_list("honored honoured awarded given presented handed named crowned"))
-_FOLDS = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "’": "'", "‘": "'", "‐": "-", "‑": "-"}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Word:
-    text: str  # folded: no case, no diacritics, no possessive
-    start: int
-    end: int
-    capital: bool
-    opens: bool  # the first word of a sentence or of a quotation: its capital says nothing
-
-
-Name = tuple[str, ...]
-Day = tuple[int | None, int, int | None]  # year, month, day
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    words: tuple[_Word, ...]
-    names: tuple[Name, ...]
-    numbers: frozenset[float]
-    years: frozenset[int]
-    ordinals: frozenset[int]
-    days: frozenset[Day]
-    weekdays: frozenset[int]
-    stems: frozenset[str]  # of content words, names and figures left out
-    all_stems: frozenset[str]
-    negated: frozenset[str]  # stems that a negation governs
-    roles: dict[str, frozenset[str]]  # "host" -> the words of the names of who did it
-    speakers: tuple[Name, ...]
-    actors: tuple[Name, ...]  # people who are not only spoken of, to or with
-    relative: frozenset[int]  # years told by how far they are: last year -1
-    frame: int | None  # the year that the sentence opens with, or how far it is: "Last year's final", "In 2024,"
-    dated: tuple[tuple[frozenset[int], frozenset[str]], ...]  # of each clause with a year: the years, its words' stems
-
-
-def fold(text: str) -> str:
-    """Drop case and diacritics, and make quotes and hyphens one kind."""
-    text = unicodedata.normalize("NFKD", text.casefold().translate(_FOLDS))
-    return "".join(c for c in text if not unicodedata.combining(c)).translate(_FOLDS)
-
-
-@lru_cache(maxsize=20_000)
-def _stem(word: str) -> str:
-    stem = str(_stemmer().stemWord(word))
-    return _SAME.get(stem, stem)
-
-
-@lru_cache(maxsize=1)
-def _stemmer():  # type: ignore[no-untyped-def]  # the library has no types
-    import snowballstemmer
-
-    return snowballstemmer.stemmer("english")
-
-
-def _words(text: str) -> tuple[_Word, ...]:
-    out: list[_Word] = []
-    opens = True
-    last = 0
-    for match in re.finditer(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?(?![^\W_])|[^\W_]+(?:['’][^\W_]+)*", text):
-        between = text[last : match.start()]
-        opens = opens or bool(re.search(r"[.!?…:\n\"“”‘*•]", between))
-        raw = match.group()
-        word = re.sub(r"'s$", "", fold(raw))
-        out.append(_Word(word, match.start(), match.end(), any(c.isupper() for c in raw), opens))
-        opens, last = False, match.end()
-    return tuple(out)
-
-
-@lru_cache(maxsize=4_096)
-def _facts(text: str) -> _Facts:
-    words = _words(text)
-    used: set[int] = set()
-    days, years, weekdays = _dates(text, words, used)
-    numbers, ordinals = _figures(words, used)
-    names = _names(text, words, used)
-    named = {i for run in names for i in run}
-    content = [i for i, w in enumerate(words) if w.text not in _STOP and w.text not in _NEG and i not in used]
-    stems = frozenset(_stem(words[i].text) for i in content if i not in named and len(words[i].text) > 1) - {"say"}
-    negated = _negated(words, named)
-    plainly = " ".join(w.text for w in words)
-    if re.search(r"\b(?:went|took|walked|going|taking) (?:home|away)\b", plainly):
-        stems |= {"get"}
-    if re.search(r"\bmissed out\b|\blost (?:to|out)\b|\bloss\b", plainly):
-        stems |= {"get"}
-        negated |= {"get"}
-    return _Facts(
-        words=words,
-        names=tuple(dict.fromkeys(tuple(words[i].text for i in run) for run in names)),
-        numbers=frozenset(numbers),
-        years=frozenset(years),
-        ordinals=frozenset(ordinals),
-        days=frozenset(days),
-        weekdays=frozenset(weekdays),
-        stems=stems,
-        all_stems=frozenset(_stem(w.text) for w in words),
-        negated=negated,
-        roles=_roles(words, names),
-        speakers=_speakers(words, names),
-        actors=tuple(
-            name
-            for run in names
-            if _person(name := tuple(words[i].text for i in run))
-            and not (run[0] and words[run[0] - 1].text in ("of", "about", "to", "with", "for", "by"))
-        ),
-        relative=frozenset(_RELATIVE[m.group(1).casefold()] for m in _RELATIVE_YEAR.finditer(text)),
-        frame=_frame(text),
-        dated=_dated_clauses(text),
-    )
-
-
-_CLAUSE = re.compile(r"[,;:()—–]|\b(?:who|which|but|while|when|whose)\b")
-_AGO = re.compile(
-    r"\b(two|three|four|five|six|seven|eight|nine|ten|\d{1,2}) years (?:ago|earlier|before)\b", re.IGNORECASE
-)
-
-
-def _dated_clauses(text: str) -> tuple[tuple[frozenset[int], frozenset[str]], ...]:
-    """Read the years, or how far they are (below 0), off each clause that has one, and the stems beside them."""
-    out = []
-    for clause in _CLAUSE.split(text):
-        years = {int(y) for y in re.findall(r"\b(?:19|20)\d\d\b", clause)}
-        years |= {-_NUMBERS.get(n.lower(), int(n) if n.isdigit() else 1) for n in _AGO.findall(clause)}
-        years |= {
-            _RELATIVE[m.casefold()] for m in _RELATIVE_YEAR.findall(clause) if m.casefold() in ("last", "previous")
-        }
-        if years:
-            stems = frozenset(_stem(w.text) for w in _words(clause) if w.text not in _STOP and not w.text.isdigit())
-            out.append((frozenset(years), stems - {_stem("year"), _stem("years"), "last", "previous", "ago"}))
-    return tuple(out)
-
-
-_RELATIVE = {"last": -1, "previous": -1, "this": 0, "next": 1, "following": 1}
-_RELATIVE_YEAR = re.compile(r"\b(last|previous|this|next|following) (?:year|season|edition)\b", re.IGNORECASE)
-_OPENS = re.compile(
-    r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<ago>\w+) years (?:ago|earlier)|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
-    re.IGNORECASE,
-)
-
-
-def _frame(text: str) -> int | None:
-    opens = _OPENS.match(text)
-    if opens is None:
-        return None
-    if opens["ago"]:
-        return -_NUMBERS.get(opens["ago"].lower(), int(opens["ago"]) if opens["ago"].isdigit() else 1)
-    return int(opens["year"]) if opens["year"] else -1
-
-
-def _dates(text: str, words: Sequence[_Word], used: set[int]) -> tuple[set[Day], set[int], set[int]]:
-    days: set[Day] = set()
-    years: set[int] = set()
-    weekdays: set[int] = set()
-    for match in re.finditer(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b|\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b", text):
-        y, a, b, c, d, e = (int(g) if g else 0 for g in match.groups())
-        pairs = [(y, a, b)] if y else [(e, c, d), (e, d, c)]
-        days.update((y2, m, d2) for y2, m, d2 in pairs if 1 <= m <= 12 and 1 <= d2 <= 31)
-        used.update(i for i, w in enumerate(words) if match.start() <= w.start < match.end())
-    for i, w in enumerate(words):
-        if i in used:
-            continue
-        if w.text in _WEEKDAYS:
-            weekdays.add(_WEEKDAYS[w.text])
-            used.add(i)
-        month = _MONTHS.get(w.text)
-        if month is None or not w.capital:
-            continue
-        around = {j: _ordinal(words[j].text) for j in (i - 1, i + 1, i - 2) if 0 <= j < len(words) and j not in used}
-        day_at = next((j for j in (i + 1, i - 1) if around.get(j) is not None and (around[j] or 0) <= 31), None)
-        if day_at is None and i >= 2 and words[i - 1].text == "of" and (around.get(i - 2) or 99) <= 31:
-            day_at = i - 2
-        year_at = next(
-            (
-                j
-                for j in (max(i, day_at or 0) + 1, i + 1)
-                if j < len(words) and re.fullmatch(r"(?:19|20)\d\d", words[j].text)
-            ),
-            None,
-        )
-        said = i > 0 and words[i - 1].text in ("in", "of", "since", "until", "by", "last", "next")
-        if w.text in ("may", "march", "mar") and day_at is None and year_at is None and not said:
-            continue
-        day = around[day_at] if day_at is not None else None
-        days.add((int(words[year_at].text) if year_at is not None else None, month, day))
-        used.update(j for j in (i, day_at, year_at) if j is not None)
-    for i, w in enumerate(words):
-        if i not in used and re.fullmatch(r"(?:19|20)\d\d", w.text):
-            years.add(int(w.text))
-            used.add(i)
-    return days, years, weekdays
-
-
-def _ordinal(word: str) -> int | None:
-    match = re.fullmatch(r"(\d{1,3})(?:st|nd|rd|th)?", word)
-    return int(match.group(1)) if match else None
-
-
-def _figures(words: Sequence[_Word], used: set[int]) -> tuple[set[float], set[int]]:
-    numbers: set[float] = set()
-    ordinals: set[int] = set()
-    i = 0
-    while i < len(words):
-        w = words[i].text
-        if i in used:
-            i += 1
-            continue
-        if match := re.fullmatch(r"(\d+)(?:st|nd|rd|th)", w):
-            ordinals.add(int(match.group(1)))
-            used.add(i)
-        elif w in _ORDINALS and w != "second":
-            ordinals.add(_ORDINALS[w])
-            used.add(i)
-        elif _stands_for_names(words, i):
-            used.add(i)
-        elif re.fullmatch(r"\d+(?:[.,]\d+)*", w) or (w in _NUMBERS and w not in ("zero", "one")):
-            value = float(_NUMBERS[w]) if w in _NUMBERS else _number(w)
-            used.add(i)
-            if w in _NUMBERS and value >= 20 and i + 1 < len(words) and 0 < _NUMBERS.get(words[i + 1].text, 0) < 10:
-                i += 1
-                value += _NUMBERS[words[i].text]
-                used.add(i)
-            if i + 1 < len(words) and words[i + 1].text in _SCALES:
-                i += 1
-                value *= _SCALES[words[i].text]
-                used.add(i)
-            numbers.add(value)
-        i += 1
-    return numbers, ordinals
-
-
-def _stands_for_names(words: Sequence[_Word], i: int) -> bool:
-    """Tell whether a number word counts nothing that could be checked: "the two stopped for a chat", "two captions"."""
-    if any(w.text in ("caption", "captions") for w in words[i + 1 : i + 3]):
-        return True
-    if words[i].text not in ("two", "three", "four") or i == 0 or words[i - 1].text != "the":
-        return False
-    after = words[i + 1].text if i + 1 < len(words) else ""
-    return not after.endswith("s") or after in _AUX | _STOP
-
-
-def _number(text: str) -> float:
-    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", text):
-        text = text.replace(",", "")
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return float(re.sub(r"\D", "", text))
-
-
-def _names(text: str, words: Sequence[_Word], used: set[int]) -> list[list[int]]:
-    """Find the runs of capitalised words, as indices; a lone opening word counts only if it looks like a name."""
-    runs: list[list[int]] = []
-    i = 0
-    while i < len(words):
-        if not _capital(words, i, used):
-            i += 1
-            continue
-        run = [i]
-        j = i + 1
-        while j < len(words):
-            gap = text[words[j - 1].end : words[j].start]
-            if not re.fullmatch(r"[\s\-‐‑–&.'’]*", gap) or "\n" in gap:
-                break
-            inner = _capital(words, j, used) and not words[j].opens
-            if not inner and not _connects(words, j, used):
-                break
-            run.append(j)
-            j += 1
-        while run and (words[run[0]].text in _STOP | _TITLES or words[run[0]].text in _CONNECT):
-            run.pop(0)
-        while run and words[run[-1]].text in _CONNECT:
-            run.pop()
-        if run and not (len(run) == 1 and words[run[0]].opens and _ordinary(words[run[0]].text)):
-            runs.append(run)
-        i = j
-    return runs
-
-
-def _connects(words: Sequence[_Word], j: int, used: set[int]) -> bool:
-    """Tell whether word j joins two parts of a name: "Video of the Year", "Lana Del Rey"."""
-    k = j
-    while k < len(words) and words[k].text in _CONNECT and k < j + 2:
-        k += 1
-    return k > j and k < len(words) and _capital(words, k, used) and not words[k].opens
-
-
-def _capital(words: Sequence[_Word], i: int, used: set[int]) -> bool:
-    return words[i].capital and i not in used and words[i].text not in ("i", "i'm", "i've", "i'd", "i'll")
-
-
-def _ordinary(word: str) -> bool:
-    """Guess that a capital at the start of a sentence is only that."""
-    common = _list(
-        "backstage photos people music fans performers host hosts winners stars musicians many several "
-        "although because yes photo pictures images onstage afterwards together none nothing everyone "
-        "whole entire meanwhile however music's instead thank thanks let please most neither next finally today tonight"
-    )
-    return (
-        word in _STOP or word in _STARTERS or word in _NEG or word in common or word in _NUMBERS
-        or (len(word) > 4 and word.endswith(("ing", "ed", "ly")))
-    )  # fmt: skip
-
-
-def _negated(words: Sequence[_Word], named: Collection[int]) -> frozenset[str]:
-    out: set[str] = set()
-    for i, w in enumerate(words):
-        if w.text in _NEG or w.text.endswith("n't") or w.text in ("cant", "didnt"):
-            after = (
-                words[k].text
-                for k in range(i + 1, min(i + 8, len(words)))
-                if k not in named and words[k].text not in _STOP | _NEG and not words[k].text.endswith("ly")
-            )
-            out.update(_stem(x) for x in list(after)[:1])
-    return frozenset(out)
-
-
-def _roles(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> dict[str, frozenset[str]]:
-    """Read who did it off neighbouring words: "X hosted", "hosted by X", "host X", "X was honored", "X received"."""
-    ends = {run[-1]: run for run in names}
-    starts = {run[0]: run for run in names}
-    roles: dict[str, set[str]] = {}
-
-    def note(role: str, run: Sequence[int]) -> None:
-        who = roles.setdefault(role, set())
-        while run:  # "X, Y and Z hosted"
-            who.update(words[k].text for k in run)
-            before = run[0] - 1
-            run = (
-                ends.get(before - 1, ()) if before >= 1 and words[before].text in ("and", "&") else ends.get(before, ())
-            )
-
-    for i, w in enumerate(words):
-        if (w.capital and not w.opens) or w.text in _STOP:
-            continue  # a name, or no verb
-        j = i - 1
-        passive = False
-        while j >= 0 and words[j].text in _AUX | {"the", "a"}:
-            passive = passive or words[j].text in ("was", "were", "is", "been", "being", "got")
-            j -= 1
-        subject = ends.get(j)
-        agent = _agent(words, starts, i)
-        stem = _stem(w.text)
-        if w.text in ("host", "hosts", "emcee"):
-            former = i > 0 and words[i - 1].text in _FORMER
-            if (run := starts.get(i + 1) or subject) and not former:
-                note("host", run)
-        elif not re.search(r"(?:ed|es|won|got|took|given)$", w.text):
-            continue
-        elif agent:
-            note("give" if stem == "get" else stem, agent)
-        elif w.text in (_GIVEN if passive else _GETTING):
-            if subject:
-                note("get", subject)
-        elif subject and not passive and stem != "get":
-            note(stem, subject)
-    return {role: frozenset(who) for role, who in roles.items()}
-
-
-_OBJECT_VERBS = frozenset(_list("calls called tells told quoted recalled"))  # who stands behind them did not speak
-_FORMER = frozenset(_list("original former previous ex first then-host longtime usual intended"))
-
-
-def _agent(words: Sequence[_Word], starts: Mapping[int, Sequence[int]], i: int) -> Sequence[int] | None:
-    """Find who did it: "presented by Ann Lee", "presented by the comedian Ann Lee"."""
-    if i + 1 >= len(words) or words[i + 1].text != "by":
-        return None
-    for k in range(i + 2, min(i + 6, len(words))):
-        if k in starts:
-            return starts[k]
-        if words[k].opens or (words[k].text in _STOP and words[k].text not in ("the", "a", "an")):
-            break
-    return None
-
-
-def _reports(words: Sequence[_Word], at: int) -> bool:
-    """Tell "wrote that it was over" from "wrote the song"."""
-    return at + 1 >= len(words) or words[at + 1].text in ("that", "on", "in", "of", "about") or words[at + 1].opens
-
-
-def _speakers(words: Sequence[_Word], names: Sequence[Sequence[int]]) -> tuple[Name, ...]:
-    out: list[Name] = []
-    for run in names:
-        name = tuple(words[k].text for k in run)
-        if not _person(name):
-            continue
-        after = [
-            w.text if not w.capital and (w.text != "wrote" or _reports(words, k)) else ""
-            for k, w in enumerate(words[run[-1] + 1 : run[-1] + 4], start=run[-1] + 1)
-        ]
-        before = [w.text for w in words[max(0, run[0] - 2) : run[0]]]
-        back = run[0] - 1
-        while (
-            back >= max(0, run[0] - 4)
-            and not words[back].capital
-            and words[back].text not in _SPEECH
-            and (words[back].text in ("the", "a") or words[back].text not in _STOP)
-        ):
-            back -= 1
-        if back >= 0 and words[back].text in ("said", "says") and run[0] - back <= 4:
-            before = ["said"]  # "said the buyer, Ann Lee"
-        says = any(w in _SPEECH for w in after[:2]) or (len(after) > 2 and after[2] in _SPEECH and after[0] in _AUX)
-        if says or (before and before[-1] in _SPEECH - _OBJECT_VERBS) or before == ["according", "to"]:
-            out.append(name)
-    return tuple(out)
-
-
-def _person(name: Name) -> bool:
-    return not any(w in _THINGS or w in _CONNECT - {"de", "la", "del", "van", "von", "da"} for w in name)
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
@@ -685,10 +58,10 @@ class Source:
     n: int
     hit: Hit
     spans: tuple[tuple[int, int], ...]  # in the article's text
-    facts: tuple[_Facts, ...]
+    facts: tuple[Facts, ...]
     phrases: str  # every word of the article, for phrase search
-    about: _Facts  # event, outlet, authors
-    title: _Facts
+    about: Facts  # event, outlet, authors
+    title: Facts
     events: tuple[Event, ...] = field(default=())
     credits: tuple[bool, ...] = ()  # which of the spans are the credit of a picture
     apart: tuple[bool, ...] = ()  # which begin an item or a picture of their own
@@ -719,10 +92,10 @@ def _read(n: int, hit: Hit) -> Source:
         n=n,
         hit=hit,
         spans=tuple(spans),
-        facts=tuple(_facts(t) for t in texts),
+        facts=tuple(facts_of(t) for t in texts),
         phrases=_phrases(article.title + " | " + article.text),
-        about=_facts(about),
-        title=_facts(article.title),
+        about=facts_of(about),
+        title=facts_of(article.title),
         events=article.events,
         credits=credits,
         apart=tuple(bool(_ITEM.match(t)) or (n > 0 and credits[n - 1] and not credits[n]) for n, t in enumerate(texts)),
@@ -769,7 +142,7 @@ _ITEM = re.compile(r"\d{1,3}[.)]\s")
 
 @lru_cache(maxsize=256)
 def _phrases(text: str) -> str:
-    return " " + " ".join(w.text for w in _words(text)) + " "
+    return " " + " ".join(w.text for w in words_of(text)) + " "
 
 
 # --- the check -------------------------------------------------------------------------------------------------------
@@ -831,7 +204,7 @@ def check_sentence(
         return Checked("", "unsupported", keep=False)
     if about_sources(text):
         return Checked(text, "supported", about_sources=True, break_before=break_before)
-    facts = _facts(_CONTRAST.sub("", _UNSAID.sub("", text)))
+    facts = facts_of(_CONTRAST.sub("", _UNSAID.sub("", text)))
     found = [_support(facts, s, event=event) for s in sources]
     if alike is not None and not any(s.verdict == "supported" for s in found):
         found = _in_other_words(text, found, markers, alike)
@@ -857,7 +230,7 @@ def check_sentence(
     keep = (
         near is not None
         and not (near.conflict or against)
-        and (near.overlap >= NEAR or sum(_person(n) for n in facts.names) > 1)
+        and (near.overlap >= NEAR or sum(is_person(n) for n in facts.names) > 1)
         and len(near.missing) <= 1
         and all(re.search(r"[^\W\d_]", m) and any(_has(s.phrases, m) for s in sources) for m in near.missing)
     )
@@ -888,12 +261,12 @@ _UNSAID = re.compile(
 _CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
 
 
-def _somebody_else(text: str, facts: _Facts, support: Support, reads: Reads) -> bool:
+def _somebody_else(text: str, facts: Facts, support: Support, reads: Reads) -> bool:
     """Ask the passage who it was, for each of the first people of a sentence, and tell whether it names another."""
     folded = fold(text)
     article = support.source.hit.article
     around = article.text[max(0, support.start - AROUND) : support.end + AROUND]
-    people = [n for n in facts.names if _person(n) and len(n) > 1][:2]
+    people = [n for n in facts.names if is_person(n) and len(n) > 1][:2]
     said = {w.text for w in facts.words}
     for name in people if len(folded) == len(text) else ():
         at = re.search(r"\b" + r"\W+".join(map(re.escape, name)) + r"\b(?:['’]s\b)?", folded)
@@ -901,7 +274,7 @@ def _somebody_else(text: str, facts: _Facts, support: Support, reads: Reads) -> 
             continue
         who = "whose" if at.group().endswith(("'s", "’s")) else "who"
         answer, sure = reads(f"{text[: at.start()]}{who}{text[at.end() :]}".rstrip(". ") + "?", article.title, around)
-        found = {w.text for w in _words(answer)}
+        found = {w.text for w in words_of(answer)}
         another = _FULL_NAME.fullmatch(answer.strip()) and not found & said
         if sure > OTHERWISE and another:
             return True
@@ -934,7 +307,7 @@ def _best(found: Iterable[Support]) -> Support:
     return max(found, key=lambda s: (-len(s.missing) - 2 * s.conflict, round(s.overlap, 3), -s.source.n))
 
 
-def _jointly(facts: _Facts, cited: Sequence[Support]) -> tuple[Support, ...] | None:
+def _jointly(facts: Facts, cited: Sequence[Support]) -> tuple[Support, ...] | None:
     """Accept a sentence that two passages carry together: every fact in one of them, and most of the words."""
     if any(s.conflict for s in cited):
         return None
@@ -950,16 +323,16 @@ def _jointly(facts: _Facts, cited: Sequence[Support]) -> tuple[Support, ...] | N
     return tuple(replace(s, verdict="partial") for s in cited if s.overlap > 0)
 
 
-def _seen_with(facts: _Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
+def _seen_with(facts: Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
     """Find the pictures for a sentence that lists with whom somebody was seen: each pair in a caption of its own.
 
     Nothing when one pair is in none, or when the sentence says more than who was seen, and when.
     """
-    people = [n for n in facts.names if _person(n)]
+    people = [n for n in facts.names if is_person(n)]
     if (
         len(people) < 3
-        or not facts.stems & (_MEDIUM | {"pair"})
-        or facts.stems - _SHOWN_THERE - _FRAME - {"pair", "backstag"}
+        or not facts.stems & (MEDIUM | {"pair"})
+        or facts.stems - SHOWN_THERE - FRAME - {"pair", "backstag"}
     ):
         return ()
     for anchor in people:
@@ -970,7 +343,7 @@ def _seen_with(facts: _Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
     return ()
 
 
-def _picture(a: Name, b: Name, facts: _Facts, sources: Sequence[Source]) -> Support | None:
+def _picture(a: Name, b: Name, facts: Facts, sources: Sequence[Source]) -> Support | None:
     for source in sources:
         for k, inside in enumerate(source.facts):
             words = " " + " ".join(w.text for w in inside.words) + " "
@@ -981,7 +354,7 @@ def _picture(a: Name, b: Name, facts: _Facts, sources: Sequence[Source]) -> Supp
     return None
 
 
-def _support(facts: _Facts, source: Source, *, event: Event | None) -> Support:
+def _support(facts: Facts, source: Source, *, event: Event | None) -> Support:
     """Find the shortest run of the passage's sentences that carries most of the sentence, and judge it."""
     best: Support | None = None
     rank = (-9.0, 0)
@@ -1009,19 +382,19 @@ def _support(facts: _Facts, source: Source, *, event: Event | None) -> Support:
     return best
 
 
-def _shares(facts: _Facts, inside: _Facts) -> bool:
+def _shares(facts: Facts, inside: Facts) -> bool:
     if facts.speakers and any(n in inside.names for n in facts.names):
         return True  # who spoke, or about whom, often stands beside the words; the speaker is checked by itself
     return bool(facts.stems & inside.all_stems or facts.numbers & inside.numbers or facts.days & inside.days)
 
 
-def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | None) -> Support:
+def _window(facts: Facts, source: Source, i: int, j: int, *, event: Event | None) -> Support:
     inside = source.facts[i : j + 1]
     before = source.facts[max(0, i - (4 if facts.speakers else 2)) : i]
     start, end = source.spans[i][0], source.spans[j][1]
     words = " " + " ".join(w.text for f in inside for w in f.words) + " "
     earlier = " " + " ".join(w.text for f in (*before, source.title) for w in f.words) + " "
-    pronoun = any(w.text in _PRONOUNS for f in inside for w in f.words)
+    pronoun = any(w.text in PRONOUNS for f in inside for w in f.words)
     earlier += " ".join(_subject_before(source, i)) + " "
     if any(w.text in _RELATIONS for f in inside for w in f.words):  # "his wife": the next sentence may name her
         pronoun = True
@@ -1039,10 +412,10 @@ def _window(facts: _Facts, source: Source, i: int, j: int, *, event: Event | Non
     missing |= {f"{n}th" for n in facts.ordinals - ordinals - {1} if n > 3 or not numbers & {float(n)}}
     missing |= _dates_missing(facts, inside, source)
     missing |= {str(y) for y in facts.years - _years(inside, source)}
-    wanted = facts.stems - _FRAME
-    shows = facts.stems & _MEDIUM or (facts.words and facts.words[0].text in ("another", "others", "other"))
+    wanted = facts.stems - FRAME
+    shows = facts.stems & MEDIUM or (facts.words and facts.words[0].text in ("another", "others", "other"))
     if shows and (any(source.credits[i : j + 2]) or source.hit.chunk.kind == "caption"):
-        wanted -= _SHOWN_THERE  # that it is a picture, the credit under it tells
+        wanted -= SHOWN_THERE  # that it is a picture, the credit under it tells
     overlap = len(wanted & stems) / len(wanted) if wanted else (0.0 if missing else 1.0)
     conflict = (
         _wrong_edition(facts, inside, source, event=event)
@@ -1096,24 +469,24 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
     about = " " + " ".join(w.text for w in source.about.words) + " "
     if _has(words, phrase) or _has(about, phrase):
         return set()
-    telling = [w for w in name if w not in _GENERIC and w not in _CONNECT and len(w) > 1]
-    own = [w for w in telling if w not in _THINGS or w == "vanguard"]
+    telling = [w for w in name if w not in GENERIC and w not in CONNECT and len(w) > 1]
+    own = [w for w in telling if w not in THINGS or w == "vanguard"]
     if any(_has(words, w) or (earlier and _has(earlier, w)) for w in own) and _has(source.phrases, phrase):
         return set()  # "Perry", where the article says Katy Perry elsewhere
-    if _person(name) and earlier and _has(earlier, phrase):
+    if is_person(name) and earlier and _has(earlier, phrase):
         return set()  # "she", after the sentence or under the headline that names her
     if telling and all(_has(about, w) for w in telling):
         return set()  # "MTV VMAs", of an event whose name and short name have both words
     parts = _split_name(name)
-    if len(parts) > 1 and _person(name):
+    if len(parts) > 1 and is_person(name):
         return set().union(*(_name_missing(p, words=words, earlier=earlier, source=source) for p in parts))
     for cut in range(1, len(name)):  # two names side by side: "giving Beyoncé Album of the Year"
         if all(_has(words, " ".join(p)) or _has(earlier, " ".join(p)) for p in (name[:cut], name[cut:])):
             return set()
-    if len(telling) > 1 and all(_stem(w) in {_stem(x) for x in words.split()} for w in telling):
+    if len(telling) > 1 and all(stem_of(w) in {stem_of(x) for x in words.split()} for w in telling):
         return set()  # "Black Democrats", of Black Democratic lawmakers
     here = [w for w in telling if _has(words, w)]
-    if not _person(name) and here and all(w in here or _has(about, w) for w in telling):
+    if not is_person(name) and here and all(w in here or _has(about, w) for w in telling):
         return set()
     return {phrase}
 
@@ -1122,7 +495,7 @@ def _split_name(name: Name) -> list[Name]:
     parts: list[Name] = []
     run: list[str] = []
     for w in name:
-        if w in _CONNECT:
+        if w in CONNECT:
             if run:
                 parts.append(tuple(run))
             run = []
@@ -1142,7 +515,7 @@ def _editions(source: Source) -> frozenset[int]:
     return frozenset(out | {int(m) for m in re.findall(r" (\d{1,3})(?:st|nd|rd|th) ", source.phrases)})
 
 
-def _dates_missing(facts: _Facts, inside: Sequence[_Facts], source: Source) -> set[str]:
+def _dates_missing(facts: Facts, inside: Sequence[Facts], source: Source) -> set[str]:
     article = source.hit.article
     known = [d for d in (article.published, *(e.start for e in source.events)) if d]
     days: set[Day] = {(d.year, d.month, d.day) for d in known}
@@ -1159,7 +532,7 @@ def _dates_missing(facts: _Facts, inside: Sequence[_Facts], source: Source) -> s
     }
     said = set().union(*(f.weekdays for f in inside))
     starts = {e.start.weekday() for e in source.events if e.start} | {d.weekday() for d in known}
-    names = list(_WEEKDAYS)
+    names = list(WEEKDAYS)
     return missing | {names[w] for w in facts.weekdays - said - starts}
 
 
@@ -1169,7 +542,7 @@ def _same_day(want: Day, have: Day) -> bool:
     )
 
 
-def _years(inside: Sequence[_Facts], source: Source) -> set[int]:
+def _years(inside: Sequence[Facts], source: Source) -> set[int]:
     """Collect the years that a passage can speak for: those it says, its event's, else the one it was published in."""
     own: set[int] = set()
     for e in source.events[:1]:
@@ -1183,7 +556,7 @@ def _years(inside: Sequence[_Facts], source: Source) -> set[int]:
     return own | source.title.years | relative | {y for f in inside for y in f.years | {d[0] for d in f.days if d[0]}}
 
 
-def _wrong_edition(facts: _Facts, inside: Sequence[_Facts], source: Source, *, event: Event | None) -> bool:
+def _wrong_edition(facts: Facts, inside: Sequence[Facts], source: Source, *, event: Event | None) -> bool:
     said = {y for f in inside for y in f.years} | {d[0] for f in inside for d in f.days if d[0]}
     if facts.years and not facts.years & _years(inside, source):
         return True
@@ -1196,7 +569,7 @@ def _wrong_edition(facts: _Facts, inside: Sequence[_Facts], source: Source, *, e
     return other and not asked & said and not (facts.years - asked)
 
 
-def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
+def _framed_otherwise(facts: Facts, source: Source, i: int, j: int) -> bool:
     """Tell whether the words are about another year than the answer's: "Last year's final went to", "In 2024, it was"."""
     asked = facts.years | {d[0] for d in facts.days if d[0]}
     if not asked:
@@ -1209,7 +582,7 @@ def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
             f = source.facts[k - 1]
         if f.frame is not None and facts.stems & source.facts[k].all_stems and (f.frame > 1000 or published):
             framed.add(f.frame if f.frame > 1000 else (published.year if published else 0) + f.frame)
-        own = {_stem(w) for n in facts.names for w in n} | facts.stems
+        own = {stem_of(w) for n in facts.names for w in n} | facts.stems
         for years, stems in source.facts[k].dated:  # "X, who won last year for Y"
             if len(stems & own) >= 2 and (published or min(years) > 1000):
                 framed |= {y if y > 1000 else (published.year if published else 0) + y for y in years}
@@ -1217,9 +590,9 @@ def _framed_otherwise(facts: _Facts, source: Source, i: int, j: int) -> bool:
 
 
 _RELATIONS = frozenset(
-    _list("wife husband father mother dad mom son daughter brother sister partner girlfriend boyfriend")
+    str.split("wife husband father mother dad mom son daughter brother sister partner girlfriend boyfriend")
 )
-_ANAPHORS = frozenset(_list("it he she they this that there his her their"))
+_ANAPHORS = frozenset(str.split("it he she they this that there his her their"))
 
 
 _PAIRS = (
@@ -1232,11 +605,11 @@ _PAIRS = (
 )
 _OPPOSITE: dict[str, set[str]] = {}
 for _one, _other in (pair.split() for pair in _PAIRS.split("|")):
-    _OPPOSITE.setdefault(_stem(_one), set()).add(_stem(_other))
-    _OPPOSITE.setdefault(_stem(_other), set()).add(_stem(_one))
+    _OPPOSITE.setdefault(stem_of(_one), set()).add(stem_of(_other))
+    _OPPOSITE.setdefault(stem_of(_other), set()).add(stem_of(_one))
 
 
-def _opposed(facts: _Facts, inside: Sequence[_Facts]) -> bool:
+def _opposed(facts: Facts, inside: Sequence[Facts]) -> bool:
     """Tell whether a word that one side negates stands un-negated on the other."""
     theirs = frozenset().union(*(f.negated for f in inside))
     stems = frozenset().union(*(f.all_stems for f in inside))
@@ -1248,7 +621,7 @@ def _opposed(facts: _Facts, inside: Sequence[_Facts]) -> bool:
     return (bool((ours & stems) - theirs) and not ours & theirs) or bool((theirs & facts.stems) - ours)
 
 
-def _other_actor(facts: _Facts, inside: Sequence[_Facts]) -> bool:
+def _other_actor(facts: Facts, inside: Sequence[Facts]) -> bool:
     for verb, who in facts.roles.items():
         theirs = [f.roles[verb] for f in inside if verb in f.roles]
         if theirs and not any(who & names for names in theirs):
@@ -1256,7 +629,7 @@ def _other_actor(facts: _Facts, inside: Sequence[_Facts]) -> bool:
     return False
 
 
-def _other_speaker(facts: _Facts, source: Source, i: int, j: int) -> bool:
+def _other_speaker(facts: Facts, source: Source, i: int, j: int) -> bool:
     """Tell whether the words are somebody else's: the speaker named in the passage, or the last person before it."""
     if not facts.speakers:
         return False
@@ -1348,5 +721,5 @@ def citation(
 
 def says(short: str, texts: Iterable[str]) -> bool:
     """Tell whether every word of a bare answer is in one of `texts`, case and diacritics apart."""
-    want = {w.text for w in _words(short) if w.text not in ("the", "a", "an")}
-    return bool(want) and any(want <= {w.text for w in _words(t)} for t in texts)
+    want = {w.text for w in words_of(short) if w.text not in ("the", "a", "an")}
+    return bool(want) and any(want <= {w.text for w in words_of(t)} for t in texts)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
-from rag.answer.cite import split_sentences
+from rag.answer.sentences import split_sentences
 from rag.ingest.clean import Block, blocks
 from rag.ingest.events import find_mentions, load_names
 from rag.ingest.names import Name, find_names

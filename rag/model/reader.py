@@ -127,7 +127,8 @@ class ReaderModel:
                 (e.offsets[a - first][0], e.offsets[b - first][1], score) if last > first else (0, 0, score)
                 for a, b, score in best_spans(start[:last], end[:last], first=first)
             ]
-            out.append(Read(*spans[0], float(start[0] + end[0]), relevance, tuple(spans[1:])))
+            (here, there, score), *others = spans
+            out.append(Read(here, there, score, float(start[0] + end[0]), relevance, tuple(others)))
         return out
 
     def _encode(self, texts: Sequence[str]) -> list[Any]:

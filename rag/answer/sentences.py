@@ -1,0 +1,146 @@
+"""An answer's sentences: cut them as they stream, take their markers out, and make a model's words plain (pure)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_N = r"(?:(?:sources?|src|refs?|passages?)\.?\s*)?[#^]?\d{1,3}(?:†[^\]】]{0,20})?"
+_BRACKETED = rf"[\[【]\s*{_N}(?:\s*(?:,|;|&|and|-|–|—)\s*{_N}){{0,7}}\s*[\]】]"
+_MARK = rf"(?:{_BRACKETED}|\(\s*(?:source|src|passage)s?\s*#?\d{{1,3}}\s*\))"
+MARK = re.compile(_MARK, re.IGNORECASE)
+_END = re.compile(rf"\n|[.!?…。]+[\"'”’»)*_]*(?:\s*{_MARK})*", re.IGNORECASE)
+_NEVER = frozenset(str.split("mr mrs ms mx dr st prof sen rep gov gen capt lt sgt vs feat ft approx rev hon"))
+_MAYBE = frozenset(
+    str.split(
+        "jr sr inc co ltd corp etc al a.m p.m u.s u.k u.n l.a d.c n.y jan feb mar apr jun jul aug sep sept oct nov dec"
+    )
+)
+STARTERS = frozenset(
+    str.split(
+        "the a an it he she they we you this that these those in on at as and but so then when while after "
+        "before during both no not there here his her their its what who how if for with from by to one also "
+        "however later"
+    )
+)
+
+
+def take_sentences(text: str, *, final: bool) -> tuple[list[str], str]:
+    """Cut what is complete off a growing text: (sentences, rest), with "".join(sentences) + rest == text.
+
+    A sentence keeps the markers behind its full stop and the space that follows. While the text is not `final`,
+    nothing is cut that later text could change, so cutting early gives the same sentences as cutting at the end.
+    """
+    pieces: list[str] = []
+    begin = line = at = 0
+    while match := _END.search(text, at):
+        at, stop = match.end(), match.start()
+        if match.group() == "\n":
+            line = at
+        if at < len(text) and not text[at].isspace() and match.group() != "\n":
+            continue  # 3.5, U.S.A
+        gap = re.compile(r"\s*").match(text, at)
+        start = gap.end() if gap else at
+        if start == len(text):
+            break
+        newline = "\n" in text[stop:start]
+        if not newline:
+            verdict = _boundary(text, line=line, stop=stop, at=at, start=start, final=final)
+            if verdict is None:
+                break
+            if not verdict:
+                continue
+        elif not final and text[start] in "[【(" and match.group() != "\n" and _unclosed(text, start):
+            break
+        if text[begin:start].strip():
+            pieces.append(text[begin:start])
+            begin = start
+        if newline:
+            line = start
+        at = start
+    if final and text[begin:]:
+        pieces.append(text[begin:])
+        begin = len(text)
+    return pieces, text[begin:]
+
+
+def split_sentences(text: str) -> list[str]:
+    """Split an answer into its sentences, markers with them, outer space off."""
+    return [piece.strip() for piece in take_sentences(text, final=True)[0] if piece.strip()]
+
+
+def _boundary(text: str, *, line: int, stop: int, at: int, start: int, final: bool) -> bool | None:
+    """Tell whether a sentence ends at `stop` on this line; None when only more text can tell."""
+    nxt = text[start]
+    if nxt in "[【(" and not final and _unclosed(text, start):
+        return None
+    if nxt.islower():
+        return False
+    before = text[line:stop]
+    if text[stop] == "." and text[stop : stop + 2] != "..":
+        if re.fullmatch(r"\s*(?:[-*•]\s*)?\d{1,3}", before):
+            return False  # the number of a list item
+        word = re.split(r"[\s\"“”(\[—–-]", before)[-1].casefold()
+        if word in _NEVER or (word in {"no", "nos"} and nxt.isdigit()):
+            return False
+        if word in _MAYBE or re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word):
+            following = re.compile(r"[^\W_]+").match(text, start)
+            if following and following.end() == len(text) and not final:
+                return None
+            if not following or following.group().casefold() not in STARTERS:
+                return False
+    open_quote = text[line:at].count('"') % 2 == 1 or text[line:at].count("“") > text[line:at].count("”")
+    if open_quote:
+        end = text.find("\n", at)
+        rest = text[at : end if end >= 0 else len(text)]
+        if '"' in rest or "”" in rest:
+            return False
+        if end < 0 and not final:
+            return None
+    return True
+
+
+def _unclosed(text: str, start: int) -> bool:
+    return not re.search(r"[\])】]", text[start : start + 60]) and len(text) - start < 60
+
+
+def parse_markers(sentence: str) -> tuple[str, tuple[int, ...]]:
+    """Take the markers out of a sentence: (plain sentence, source numbers in order, each once)."""
+    numbers: list[int] = []
+
+    def note(match: re.Match[str]) -> str:
+        body = re.sub(r"†[^\]】,;]*", "", match.group())
+        last: int | None = None
+        for token in re.findall(r"\d+|[-–—]", body):
+            if not token.isdigit():
+                continue
+            n = int(token)
+            if last is not None and re.search(rf"\b{last}\s*[-–—]\s*{n}\b", body) and last < n <= last + 8:
+                numbers.extend(range(last + 1, n))
+            numbers.append(n)
+            last = n
+        return ""
+
+    text = MARK.sub(note, sentence)
+    text = re.sub(r"\s+([.,;:!?])", r"\1", re.sub(r"[ \t]+", " ", text)).strip()
+    return text, tuple(dict.fromkeys(numbers))
+
+
+def plain(text: str) -> str:
+    """Take out of a model's words what could fetch or lead anywhere: images, links, addresses, markup."""
+    text = re.sub(r"!\[[^\]]*\]\([^)]*\)?", "", text)
+    text = re.sub(r"!\[[^\]]*\](?:\[[^\]]*\])?", "", text)
+    text = re.sub(r"\[([^\[\]]*)\]\((?![\s\d])[^)]*\)?", r"\1", text)
+    text = re.sub(r"<[^<>]*>?", "", text).replace(">", "")
+    text = re.sub(r"\b[a-z][a-z0-9+.-]*://\S*", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"\b(?:javascript|data|mailto|vbscript|file):\S*", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<![^\s(\"'“])//[\w-]+(?:\.[\w-]+)+\S*", "", text)
+    text = re.sub(r"\b(?:www\.\S+|[\w-]+(?:\.[\w-]+)+/\S*)", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "", text)
+    text = re.sub(
+        r"\b(?:[a-z0-9-]+\.){2,}[a-z]{2,}\b|\b[a-z0-9-]+\.(?:example|test|invalid|info|biz|xyz|top)\b", "", text
+    )
+    text = re.sub(r"\*\*|__|`+", "", text)
+    text = re.sub(r"^\s*(?:#{1,6}\s+|>\s*|[*•]\s+)", "", text)
+    text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    return re.sub(r"[ \t]+", " ", re.sub(r"\(\s*\)", "", text)).strip()

@@ -59,7 +59,7 @@ class Attack:
 def load_attacks(file: Path = ATTACKS) -> list[Attack]:
     """Read the attacks. Raises: RecapError."""
     try:
-        return [Attack(**json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        return [Attack(**json.loads(line)) for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
     except (OSError, ValueError, TypeError) as e:
         raise RecapError(f"{file} holds no attacks ({type(e).__name__}: {e}).") from e
 

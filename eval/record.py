@@ -30,7 +30,7 @@ def lacking(
     model = load_llm(library.config)
     if not isinstance(model, Replay):
         raise RecapError("Name the recording: --recording FILE.")
-    model.missed.clear()
+    missed = model.missed = {}
     if facts:
         from eval.facts import load_facts
         from eval.run import evaluate
@@ -46,7 +46,7 @@ def lacking(
         run(library, model, load_attacks())
     return [
         {"key": key, "messages": [{"role": m.role, "content": m.content} for m in messages]}
-        for key, messages in model.missed.items()
+        for key, messages in missed.items()
     ]
 
 
@@ -54,7 +54,7 @@ def add(recording: Path, replies: Sequence[Path], *, model: str, note: str) -> i
     """Take replies into a recording, which may be new; return how many it then has. Raises: RecapError."""
     kept = dict(load_replay(recording).replies) if recording.is_file() else {}
     for file in replies:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), start=1):
             if line.strip():
                 try:
                     row = json.loads(line)

@@ -42,7 +42,7 @@ def load_pairs(file: Path = PAIRS) -> list[Pair]:
     """Read labelled pairs. Raises: RecapError."""
     out = []
     try:
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in file.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 out.append(_pair(json.loads(line)))
     except (OSError, ValueError, KeyError, TypeError) as e:

@@ -30,11 +30,12 @@ ASKED = "Who hosted the 2024 VMAs?"
 
 
 class FakeLibrary:
+    reader: Any = None
+
     def __init__(self, config: Config) -> None:
         self.config = config
         self.reader_fault = ""
         self.embedder = CountingEmbedder()
-        self.reader = None
 
 
 @pytest.fixture(autouse=True)
@@ -124,14 +125,16 @@ def test_when_nothing_is_left_the_reader_answers_and_says_so() -> None:
     assert "Messi" not in got.text + str(got.short)
 
 
-def test_a_claim_that_cannot_be_checked_gives_way_to_the_passage_itself() -> None:
+def test_a_claim_that_cannot_be_checked_gives_way_to_the_passage_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeLibrary, "reader", object())
+    monkeypatch.setattr(chain, "reading", lambda _: lambda *__: ("Tate McRae", 1.0))
     said = "Perry later stood, it was whispered by 3 courtiers, for a picture with Tate McRae [1]."
     got = answer(f"ANSWER: Tate McRae\n{said}", "Who was pictured with Perry?")
     assert got.text == "Tate McRae: “Perry later stood for a picture with Tate McRae.” [1]"
     assert got.notes == ("What openai-like:tiny made of it could not be checked; the passage itself is quoted.",)
     assert (got.short, got.engine, got.citations[0].verdict) == ("Tate McRae", "openai-like:tiny", "supported")
     other = answer(f"ANSWER: Eminem\n{said}", "Who was pictured with Perry?")
-    assert other.engine == "reader"  # the passage does not hold the bare answer
+    assert other.engine == "reader"  # the reader finds another in that passage
 
 
 @pytest.mark.parametrize(

@@ -57,13 +57,15 @@ def test_the_recorded_reply_goes_through_the_whole_chain(recording: Path) -> Non
 
 
 def test_a_prompt_that_was_never_asked_is_refused_and_the_reader_answers(recording: Path) -> None:
+    model = load_llm(Config(llm=f"replay:{recording}"))
+    assert isinstance(model, Replay)
+    assert model.missed is None  # what people ask is kept for a recorder alone
+    model.missed = {}
     got = ask(_library(recording), "Who performed at the 2024 VMAs?")
     assert got.engine == "reader"
     assert got.notes == (
         "replay:a-model has no reply to this prompt: it has changed, or was never asked; the reader answered instead.",
     )
-    model = load_llm(Config(llm=f"replay:{recording}"))
-    assert isinstance(model, Replay)
     assert [m[1].content.count("Who performed") for m in model.missed.values()] == [1]
     with pytest.raises(LLMBadResponse):
         list(model.stream(_prompt("another"), deadline=0))
@@ -81,6 +83,13 @@ def test_what_is_no_recording_is_said(text: str, tmp_path: Path) -> None:
         load_replay(file)
     with pytest.raises(ConfigError, match="is no recording"):
         load_replay(tmp_path / "none.jsonl")
+
+
+def test_a_reply_may_have_any_character(recording: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more.jsonl"
+    more.write_text(json.dumps({"key": "k", "reply": "one\u2028two\u0085three"}) + "\n")
+    assert add(recording, [more], model="a-model", note="") == 2
+    assert load_replay(recording).replies["k"] == "one\u2028two\u0085three"
 
 
 def test_replies_are_added_and_replaced(recording: Path, tmp_path: Path) -> None:

@@ -36,9 +36,18 @@ def test_by_words_alone_most_verdicts_are_right() -> None:
     """Without the embedder, over all 400: the floor below which a change of the checker has broken something."""
     found = figures(PAIRS, judged(PAIRS, alike=None))
     assert found["supported"]["precision"] >= 0.75
-    assert found["supported"]["recall"] >= 0.75
-    right, n = found["right"]["wrong number"]
-    assert right / n >= 0.9
+    assert found["supported"]["recall"] >= 0.7
+    floors = {
+        "wrong number": 0.85,
+        "wrong name": 0.65,
+        "wrong speaker": 0.8,
+        "wrong edition": 0.75,
+        "negated": 0.6,
+        "invented": 0.85,
+    }
+    for kind, floor in floors.items():
+        right, n = found["right"][kind]
+        assert right / n >= floor, kind
 
 
 def test_a_file_without_pairs_is_told(tmp_path: Path) -> None:

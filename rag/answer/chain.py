@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import NEAR, Alike, Checked, Reads, check_sentence, read_sources, render, says
+from rag.answer.cite import LONGEST, NEAR, Alike, Checked, Reads, check_sentence, read_sources, render, says
 from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
@@ -289,7 +289,7 @@ def _spoken(
         text = refuse(query, hits, library=library)
         yield replace(blank, text=text, abstained=True, notes=tuple(notes), done=True)
         return
-    if not told and (quoted := _quoted(query, reply.short, checked, hits)):
+    if not told and (quoted := _quoted(query, reply.short, checked, hits, reads)):
         notes.append(f"What {model.name} made of it could not be checked; the passage itself is quoted.")
         yield replace(quoted, engine=model.name, notes=tuple(notes), done=True)
         return
@@ -324,13 +324,18 @@ def reading(model: ReaderModel) -> Reads:
     return read
 
 
-def _quoted(query: Query, short: str | None, checked: Sequence[Checked], hits: Sequence[Hit]) -> Answer | None:
-    """Quote the sentence that holds the model's bare answer and says most of what the model said, if there is one."""
+def _quoted(
+    query: Query, short: str | None, checked: Sequence[Checked], hits: Sequence[Hit], reads: Reads | None
+) -> Answer | None:
+    """Quote the sentence that holds the model's bare answer, if the trained reader finds the same answer in it."""
+    if reads is None:
+        return None
     for near in (c.near for c in checked if c.near is not None):
         if short is None or near.conflict or near.overlap < NEAR:
             continue
         for unit in units_near(near.source.hit.article, near.start, near.end):
-            if says(short, [unit.text]):
+            found, _ = reads(query.text, unit.article.title, unit.text)
+            if says(short, [unit.text]) and (says(short, [found]) or says(found, [short])):
                 said = " ".join(unit.text.split())
                 span = Span(unit, short, unit.start, unit.end, near.overlap)
                 return frame(query, Reading(short, (span,), sentence=f"{short}: “{said}”"), hits)
@@ -422,6 +427,8 @@ class _Reply:
 
     def _sentences(self, piece: str, *, final: bool) -> list[tuple[str, str]]:
         found, self._rest = take_sentences(self._rest + piece, final=final)
+        if len(self._rest) > LONGEST:
+            found, self._rest = [*found, self._rest], ""
         out: list[tuple[str, str]] = []
         for sentence in found:
             echo = NOT_IN_SOURCES in sentence or ANSWER in sentence or CANARY in sentence.casefold()

@@ -45,6 +45,7 @@ ALIKE = 0.62  # cosine from which other words for it count as saying it, where e
 OTHERWISE = 4.0  # logits above "not here" from which the reader's own answer speaks against a sentence
 AROUND = 600  # characters beside a quote that the reader is shown
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
+LONGEST = 2000  # characters of a sentence that are looked at; nobody writes longer ones
 SEGMENTS = 3  # a quote has at most so many sentences
 
 
@@ -82,6 +83,7 @@ def _read(n: int, hit: Hit) -> Source:
         at += len(piece)
         if end > start:
             spans.append((start, end))
+    title = "" if _orders(article.title, 0) else article.title
     barred = _orders(chunk.text, chunk.start)
     spans = [(a, b) for a, b in spans if not any(a < e and s < b for s, e in barred)]
     texts = [chunk.text[a - chunk.start : b - chunk.start] for a, b in spans]
@@ -93,9 +95,9 @@ def _read(n: int, hit: Hit) -> Source:
         hit=hit,
         spans=tuple(spans),
         facts=tuple(facts_of(t) for t in texts),
-        phrases=_phrases(article.title + " | " + article.text),
+        phrases=_phrases(f"{title} |\n{article.text}"),
         about=facts_of(about),
-        title=facts_of(article.title),
+        title=facts_of(title),
         events=article.events,
         credits=credits,
         apart=tuple(bool(_ITEM.match(t)) or (n > 0 and credits[n - 1] and not credits[n]) for n, t in enumerate(texts)),
@@ -103,12 +105,22 @@ def _read(n: int, hit: Hit) -> Source:
 
 
 def _orders(text: str, at: int) -> list[tuple[int, int]]:
-    """Find the paragraphs that speak to a machine and not to a reader; what they say backs nothing. `at`: where text begins."""
-    out = []
-    for m in re.finditer(r"[^\n]+", text):
-        if _ORDER.search(unicodedata.normalize("NFKC", _unseen(m.group()))):
-            out.append((at + m.start(), at + m.end()))
-    return out
+    """Find the lines that speak to a machine and not to a reader; what they say backs nothing. `at`: where text begins.
+
+    An order may run over a line's end, and what it dictates may stand on the next line.
+    """
+    lines = [
+        (m.start(), m.end(), unicodedata.normalize("NFKC", _unseen(m.group()))) for m in re.finditer(r"[^\n]+", text)
+    ]
+    barred: set[int] = set()
+    for n, (_, _, line) in enumerate(lines):
+        if _ORDER.search(line):
+            barred.add(n)
+            if not re.search(r"[.!?…][\"”’)\]]*\s*$", line) or re.search(r"\bfollows\b|:\W*$", line):
+                barred.add(n + 1)
+        elif n + 1 < len(lines) and _ORDER.search(f"{line[-200:]} {lines[n + 1][2][:200]}"):
+            barred |= {n, n + 1}
+    return [(at + s, at + e) for n, (s, e, _) in enumerate(lines) if n in barred]
 
 
 def _unseen(text: str) -> str:
@@ -116,18 +128,18 @@ def _unseen(text: str) -> str:
 
 
 # Words that news has no use for, in the languages that were tried; an article about such attacks can be quoted less.
-_MACHINE = r"(?:language model|chat ?bot|LLM|AI (?:assistant|model|system|reader|agent)|virtual assistant|summari[sz]er|assistant)s?"
+_MACHINE = r"(?:language model|chat ?bot|LLM|AI (?:assistant|model|system|reader|agent)|virtual assistant|summari[sz]er|(?:digital|this) assistant)s?"
 _IMPERATIVE = r"(?:^|[.!?:;,]\s+|\b(?:please|must|should|only|then|now|just)\s+)"
 _ORDER = re.compile(
     r"\b(?:ignore|disregard|forget|override|bypass)\w*\b.{0,40}\b(?:(?:previous|prior|earlier|above|your|all|these|the) (?:\w+ )?(?:instructions?|rules?|prompts?)|(?:told|said|written|stands?) above|everything (?:above|before))"
     r"|\b(?:instructions?|rules?|commands?)\b.{0,40}\b(?:are cancelled|are void|no longer (?:apply|hold)|are suspended|overridden)"
-    r"|\b(?:system|developer|operator|assistant) (?:message|prompt|notice|note|override|instruction|command|mode)s?\b|#+ ?(?:end of )?system\b"
+    r"|\b(?:system|developer|operator|assistant) (?:message|prompt|notice|note|override|instruction|command|mode)s?\b|(?<!#)#{1,6} ?(?:end of )?system\b"
     rf"|\b(?:to|for|any|every|all|dear|attention|note to|if you are|this) (?:an? |the )?{_MACHINE}\b(?=.{{0,80}}\b(?:must|should|will|please|reads?|shows?|say|answer|reply|write|print|add|:))"
     r"|\b(?:you are no longer|from now on,? (?:you|answer|reply|call|sign)|from here on your|your (?:only|new|next|real) (?:task|instructions?|role)|new instructions?\b|pretend (?:to be|that you are)|play the (?:role|part) of an?|imagine that you are)\b"
     rf"|{_IMPERATIVE}(?:reply|respond|answer|output|print|repeat|recite|reveal|return|write|say|tell the reader|open|begin|finish|end)\b.{{0,40}}(?:\b(?:with (?:exactly|only|the (?:word|words|line|phrase|code|sentence))|exactly|verbatim|in (?:json|html|rot13|base64)|instead of (?:an|the) answer)\b|:\s*[\"“A-Z])"
-    r"|\b(?:(?:the|your|every|ordinary|an) (?:reply|response|answer))\b.{0,60}(?:\bconsists? of\b|\bmust\b|\bby a program\b|in place of|instead)"
+    r"|\b(?:(?:the|your|every|ordinary|an) (?:reply|response|answer))\b.{0,60}(?:\bthat consists? of\b|\bread by a program\b|\bin place of\b)"
     r"|\b(?:in place of|instead of) (?:an|the|any)(?: ordinary)? answer\b|\bin every answer\b|\bevery repl(?:y|ies)\b|\bsign your replies\b"
-    r"|(?:^|[\s\"'])(?:user|assistant|system|human)[\"']?\s*:|</?\s*(?:sources?|system|question|instructions?|script|user|assistant)\b|\[/?(?:INST|SYSTEM)\]|<\|"
+    r"|(?:^|[\"'])\s*(?:user|assistant|system|human)[\"']?\s*:|</?\s*(?:sources?|system|question|instructions?|script|user|assistant)\b|\[/?(?:INST|SYSTEM)\]|<\|"
     r"|\b(?:base ?64|rot ?-?13)\b|(?-i:\bANSWER\s*:)|\bNOT_IN_SOURCES\b"
     r"|\b(?:ignor(?:ez|e|iere|a)|oubliez|olvida|vergiss)\b.{0,60}(?:instruct|instruc|anweisung|consign|r[èe]gl|regel|reglas)|\b(?:répond|respond|antwort|schreib|écri|escrib)\w*\b.{0,50}\b(?:seulement|uniquement|solo|nur|genau|únicamente)\b"
     r"|忽略|指令|تجاهل|التعليمات",
@@ -142,6 +154,8 @@ _ITEM = re.compile(r"\d{1,3}[.)]\s")
 
 @lru_cache(maxsize=256)
 def _phrases(text: str) -> str:
+    for start, end in reversed(_orders(text, 0)):
+        text = text[:start] + text[end:]
     return " " + " ".join(w.text for w in words_of(text)) + " "
 
 
@@ -198,20 +212,23 @@ def check_sentence(
     `alike` tells whether a passage says in other words what it does not say in the same; `reads` answers a question from a
     passage: where it finds somebody else than the sentence names, the sentence is only "partial".
     """
-    text, markers = parse_markers(sentence)
+    text, markers = parse_markers(sentence[:LONGEST])
     text = plain(text)
     if not re.search(r"[^\W_]", text):
         return Checked("", "unsupported", keep=False)
     if about_sources(text):
         return Checked(text, "supported", about_sources=True, break_before=break_before)
-    facts = facts_of(_CONTRAST.sub("", _UNSAID.sub("", text)))
+    facts = facts_of(text)
     found = [_support(facts, s, event=event) for s in sources]
+    if (less := _CONTRAST.sub("", _UNSAID.sub("", text))) != text and not any(s.verdict == "supported" for s in found):
+        facts = facts_of(less)
+        found = [_support(facts, s, event=event) for s in sources]
     if alike is not None and not any(s.verdict == "supported" for s in found):
         found = _in_other_words(text, found, markers, alike)
     by_n = {s.source.n: s for s in found}
     cited = [by_n[n] for n in markers if n in by_n]
     good = [s for s in cited if s.verdict == "supported"]
-    if not any(s.verdict == "supported" for s in found) and (pictures := _seen_with(facts, sources)):
+    if not any(s.verdict == "supported" for s in found) and (pictures := _seen_with(facts, sources, event)):
         return Checked(text, "supported", pictures, break_before=break_before)
     if not good and len(cited) > 1 and (joined := _jointly(facts, cited)):
         return Checked(text, "supported", joined, break_before=break_before)
@@ -241,21 +258,28 @@ def check_sentence(
 
 def about_sources(text: str) -> bool:
     """Tell whether a sentence is a remark on what the sources do not say: it claims nothing, and needs no citation."""
-    return bool(_ABOUT_SOURCES.search(text))
+    said = text.strip()
+    opening = re.match(r"(?:However|But|Also|Still),? ", said)
+    return bool(_ABOUT_SOURCES.fullmatch(said)) and not _TELLS.search(said[opening.end() :] if opening else said)
 
 
+_GIVEN_BY = r"(?:sources?|articles?|coverage|passages?|reports?|texts?|captions?)"
 _ABOUT_SOURCES = re.compile(
-    r"\b(?:sources?|articles?|coverage|passages?|reports?|texts?)\b[^.]{0,60}?\b(?:do|does|did)(?: not|n['’]t)\b"
-    r"|\b(?:not|isn['’]t|aren['’]t|nowhere)\b[^.]{0,40}?\b(?:in|by) the (?:\w+ )?(?:source|article|coverage|passage)"
-    r"|\bno\b[^.;]{1,60}\b(?:is|are|was|were) (?:reported|mentioned|named|given|listed)\b"
-    r"|^[^,;]{1,60}\b(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)\b"
-    r"|\bno (?:source|article|passage)s?\b[^.]{0,30}\b(?:say|name|mention|state|identif|cover|report|list|give)",
+    rf"(?:(?:however|but|also|still),? )?(?:(?:the|these|those|none of the|other) )?(?:\w+ ){{0,2}}{_GIVEN_BY}\b[^.;:,]{{0,40}}?\b(?:do|does|did)(?: not|n['’]t) "
+    r"(?:\w+ )?(?:say|name|mention|state|tell|give|report|identify|cover|list|specify|describe|explain|include|contain|show|confirm|quote|indicate|provide|discuss|detail)\b[^.;:]*[.!]?"
+    rf"|[^.;:,]{{1,80}}\b(?:not|isn['’]t|aren['’]t|nowhere)\b[^.;:]{{0,40}}?\b(?:in|by) the (?:\w+ )?{_GIVEN_BY}[.!]?"
+    r"|no [^.;:,]{1,60} (?:is|are|was|were) (?:reported|mentioned|named|given|listed)[^.;:,]{0,30}[.!]?"
+    r"|[^.;:,]{1,60} (?:is|are|was|were) not (?:reported|mentioned|stated|specified)[^.;:,]{0,30}[.!]?"
+    rf"|no {_GIVEN_BY}\b[^.;:]{{0,30}}\b(?:says?|names?|mentions?|states?|identif\w+|covers?|reports?|lists?|gives?)\b[^.;:]*[.!]?",
     re.IGNORECASE,
 )
-
-
+# A remark has nothing to tell: no figure but a year, nobody to call, no second claim.
+_TELLS = re.compile(
+    r"\b(?:you|your|call|click|visit|pay|account|password|but|because|however)\b|\b(?!(?:19|20)\d\d\b)\d{2,}",
+    re.IGNORECASE,
+)
 _UNSAID = re.compile(
-    r"[;,] (?:but |and |though )?[^;,]*\b(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)\b[^;,.]*"
+    r"[;,] (?:but |and |though )?(?:the |his |her |its )?(?:[a-z]+ ){1,5}(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)(?=[.;]|$)"
 )
 # "Swift, not Perry, won": what is denied by the way needs no passage of its own
 _CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
@@ -323,7 +347,7 @@ def _jointly(facts: Facts, cited: Sequence[Support]) -> tuple[Support, ...] | No
     return tuple(replace(s, verdict="partial") for s in cited if s.overlap > 0)
 
 
-def _seen_with(facts: Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
+def _seen_with(facts: Facts, sources: Sequence[Source], event: Event | None) -> tuple[Support, ...]:
     """Find the pictures for a sentence that lists with whom somebody was seen: each pair in a caption of its own.
 
     Nothing when one pair is in none, or when the sentence says more than who was seen, and when.
@@ -331,24 +355,27 @@ def _seen_with(facts: Facts, sources: Sequence[Source]) -> tuple[Support, ...]:
     people = [n for n in facts.names if is_person(n)]
     if (
         len(people) < 3
+        or facts.negated
         or not facts.stems & (MEDIUM | {"pair"})
         or facts.stems - SHOWN_THERE - FRAME - {"pair", "backstag"}
     ):
         return ()
     for anchor in people:
-        found = [_picture(anchor, other, facts, sources) for other in people if other != anchor]
+        found = [_picture(anchor, other, facts, sources, event) for other in people if other != anchor]
         kept = [s for s in found if s is not None]
         if len(kept) == len(found):
             return tuple({(s.source.n, s.start): s for s in kept}.values())
     return ()
 
 
-def _picture(a: Name, b: Name, facts: Facts, sources: Sequence[Source]) -> Support | None:
+def _picture(a: Name, b: Name, facts: Facts, sources: Sequence[Source], event: Event | None) -> Support | None:
     for source in sources:
         for k, inside in enumerate(source.facts):
             words = " " + " ".join(w.text for w in inside.words) + " "
             if not source.credits[k] and _has(words, " ".join(a)) and _has(words, " ".join(b)):
                 shown = source.hit.chunk.kind == "caption" or any(source.credits[k : k + 2])
+                if _wrong_edition(facts, [inside], source, event=event) or _opposed(facts, [inside]):
+                    continue
                 if shown and not _dates_missing(facts, [inside], source) and facts.years <= _years([inside], source):
                     return Support(source, "supported", *source.spans[k], 1.0)
     return None
@@ -557,7 +584,8 @@ def _years(inside: Sequence[Facts], source: Source) -> set[int]:
 
 
 def _wrong_edition(facts: Facts, inside: Sequence[Facts], source: Source, *, event: Event | None) -> bool:
-    said = {y for f in inside for y in f.years} | {d[0] for f in inside for d in f.days if d[0]}
+    own = {stem_of(w) for n in facts.names for w in n} | facts.stems
+    said = {y for f in inside for years, stems in f.dated if stems & own for y in years}  # of the clause that tells it
     if facts.years and not facts.years & _years(inside, source):
         return True
     if event is None or event.edition is None:

@@ -225,7 +225,7 @@ def _dated_clauses(text: str) -> tuple[tuple[frozenset[int], frozenset[str]], ..
     out = []
     for clause in _CLAUSE.split(text):
         years = {int(y) for y in re.findall(r"\b(?:19|20)\d\d\b", clause)}
-        years |= {-NUMBERS.get(n.lower(), int(n) if n.isdigit() else 1) for n in _AGO.findall(clause)}
+        years |= {-NUMBERS.get(n.lower(), int(n) if n.isdecimal() else 1) for n in _AGO.findall(clause)}
         years |= {
             _RELATIVE[m.casefold()] for m in _RELATIVE_YEAR.findall(clause) if m.casefold() in ("last", "previous")
         }
@@ -248,7 +248,7 @@ def _frame(text: str) -> int | None:
     if opens is None:
         return None
     if opens["ago"]:
-        return -NUMBERS.get(opens["ago"].lower(), int(opens["ago"]) if opens["ago"].isdigit() else 1)
+        return -NUMBERS.get(opens["ago"].lower(), int(opens["ago"]) if opens["ago"].isdecimal() else 1)
     return int(opens["year"]) if opens["year"] else -1
 
 
@@ -309,7 +309,7 @@ def _figures(words: Sequence[Word], used: set[int]) -> tuple[set[float], set[int
         if i in used:
             i += 1
             continue
-        if match := re.fullmatch(r"(\d+)(?:st|nd|rd|th)", w):
+        if match := re.fullmatch(r"([0-9]{1,6})(?:st|nd|rd|th)", w):
             ordinals.add(int(match.group(1)))
             used.add(i)
         elif w in _ORDINALS and w != "second":
@@ -449,7 +449,7 @@ def _roles(words: Sequence[Word], names: Sequence[Sequence[int]]) -> dict[str, f
             former = i > 0 and words[i - 1].text in _FORMER
             if (run := starts.get(i + 1) or subject) and not former:
                 note("host", run)
-        elif not re.search(r"(?:ed|es|won|got|took|given)$", w.text):
+        elif not re.search(r"(?:ed|es|won|got|took|given)$|^(?:beat|sang|gave|led|met|made|wrote|lost|ran)$", w.text):
             continue
         elif agent:
             note("give" if stem == "get" else stem, agent)

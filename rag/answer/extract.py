@@ -48,7 +48,7 @@ _TIES = (
     ("uncle", "aunt"),
     ("king", "queen"),
 )
-_EITHER = re.compile(r"\bor\b", re.I)
+_EITHER = re.compile(r"\b(?:or|v|vs|versus|against|between)\b", re.I)
 _DIGIT = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|once|twice|half|hundred|thousand|million|first|second|third|none|no|zero|both)\b", re.I)  # fmt: skip
 _NOT_FROM = dict.fromkeys(
     ("who", "with", "where", "why"), ("title", "byline")

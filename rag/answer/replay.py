@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rag.answer.prompt import Message
@@ -26,22 +26,24 @@ def prompt_key(messages: Sequence[Message]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Replay:
-    """Replies by prompt. `missed` collects the prompts that were asked and are not there."""
+    """Replies by prompt. `missed`, where it is a dict, collects the prompts that were asked and are not there; else nothing
+    of what is asked is kept."""
 
     name: str
     replies: dict[str, str]
     recorded: dict[str, str]
     context_tokens: int = 32_000
-    missed: dict[str, tuple[Message, ...]] = field(default_factory=dict)
+    missed: dict[str, tuple[Message, ...]] | None = None
 
     def stream(self, messages: Sequence[Message], *, deadline: float) -> Iterator[str]:
         """Yield the recorded reply word by word. Raises: LLMBadResponse when there is none."""
         key = prompt_key(messages)
         reply = self.replies.get(key)
         if reply is None:
-            self.missed[key] = tuple(messages)
+            if self.missed is not None:
+                self.missed[key] = tuple(messages)
             raise LLMBadResponse(f"{self.name} has no reply to this prompt: it has changed, or was never asked.")
         yield from _PIECE.findall(reply)
 
@@ -49,7 +51,7 @@ class Replay:
 def load_replay(file: Path) -> Replay:
     """Read a recording. Raises: ConfigError."""
     try:
-        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+        rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
         recorded = rows[0]["recorded"]
         replies = {str(r["key"]): str(r["reply"]) for r in rows[1:]}
         told = {str(k): str(v) for k, v in recorded.items()}

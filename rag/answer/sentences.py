@@ -80,7 +80,7 @@ def _boundary(text: str, *, line: int, stop: int, at: int, start: int, final: bo
     if text[stop] == "." and text[stop : stop + 2] != "..":
         if re.fullmatch(r"\s*(?:[-*•]\s*)?\d{1,3}", before):
             return False  # the number of a list item
-        word = re.split(r"[\s\"“”(\[—–-]", before)[-1].casefold()
+        word = re.split(r"[\s\"“”(\[—–-]", before[-40:])[-1].casefold()
         if word in _NEVER or (word in {"no", "nos"} and nxt.isdigit()):
             return False
         if word in _MAYBE or re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word):

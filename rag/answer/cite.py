@@ -42,8 +42,8 @@ from rag.types import Citation, Event, Hit, Verdict
 SUPPORTED = 0.55  # share of the sentence's content words that its quote has
 PARTIAL = 0.4
 ALIKE = 0.62  # cosine from which other words for it count as saying it, where every name, figure and date is matched
-OTHERWISE = 4.0  # logits above "not here" from which the reader's own answer speaks against a sentence
-AROUND = 600  # characters beside a quote that the reader is shown
+OTHERWISE = 6.0  # logits above "not here" from which the reader's own answer speaks against a sentence
+AROUND = 150  # characters beside a quote that the reader is shown
 NEAR = 0.5  # an unsupported sentence is shown, marked, only if a passage has that much of it
 LONGEST = 2000  # characters of a sentence that are looked at; nobody writes longer ones
 SEGMENTS = 3  # a quote has at most so many sentences
@@ -287,14 +287,22 @@ _CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:
 
 def _somebody_else(text: str, facts: Facts, support: Support, reads: Reads) -> bool:
     """Ask the passage who it was, for each of the first people of a sentence, and tell whether it names another."""
+    source = support.source
+    if source.hit.chunk.kind != "text" or any(source.credits):
+        return False  # the pictures beside it show others
     folded = fold(text)
-    article = support.source.hit.article
+    article = source.hit.article
     around = article.text[max(0, support.start - AROUND) : support.end + AROUND]
     people = [n for n in facts.names if is_person(n) and len(n) > 1][:2]
     said = {w.text for w in facts.words}
     for name in people if len(folded) == len(text) else ():
         at = re.search(r"\b" + r"\W+".join(map(re.escape, name)) + r"\b(?:['’]s\b)?", folded)
         if at is None:
+            continue
+        joined = re.search(r"(?:\band|&|,)\s*$", folded[: at.start()]) or re.match(
+            r"\s*(?:and\b|&|,)", folded[at.end() :]
+        )
+        if joined:  # "who and Ann Lee sang" is no question
             continue
         who = "whose" if at.group().endswith(("'s", "’s")) else "who"
         answer, sure = reads(f"{text[: at.start()]}{who}{text[at.end() :]}".rstrip(". ") + "?", article.title, around)

@@ -226,9 +226,7 @@ def _dated_clauses(text: str) -> tuple[tuple[frozenset[int], frozenset[str]], ..
     for clause in _CLAUSE.split(text):
         years = {int(y) for y in re.findall(r"\b(?:19|20)\d\d\b", clause)}
         years |= {-NUMBERS.get(n.lower(), int(n) if n.isdecimal() else 1) for n in _AGO.findall(clause)}
-        years |= {
-            _RELATIVE[m.casefold()] for m in _RELATIVE_YEAR.findall(clause) if m.casefold() in ("last", "previous")
-        }
+        years |= {_RELATIVE[m.casefold()] for m in _OTHER_YEAR.findall(clause) if m.casefold() in ("last", "previous")}
         if years:
             stems = frozenset(stem_of(w.text) for w in words_of(clause) if w.text not in STOP and not w.text.isdigit())
             out.append((frozenset(years), stems - {stem_of("year"), stem_of("years"), "last", "previous", "ago"}))
@@ -237,6 +235,9 @@ def _dated_clauses(text: str) -> tuple[tuple[frozenset[int], frozenset[str]], ..
 
 _RELATIVE = {"last": -1, "previous": -1, "this": 0, "next": 1, "following": 1}
 _RELATIVE_YEAR = re.compile(r"\b(last|previous|this|next|following) (?:year|season|edition)\b", re.IGNORECASE)
+_OTHER_YEAR = re.compile(
+    _RELATIVE_YEAR.pattern + r"(?!['’]s)", re.IGNORECASE
+)  # "from last year's winner" is of this year
 _OPENS = re.compile(
     r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<ago>\w+) years (?:ago|earlier)|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
     re.IGNORECASE,

@@ -50,7 +50,7 @@ def _timed(library: Library, q: Question, own: set[str]) -> tuple[Answer, float 
     first = None
     answer: Answer | None = None
     for answer in ask_stream(library, q.text, as_of=q.date, within=own):
-        if first is None and answer.text and answer.engine != "reader":
+        if first is None and answer.text and not answer.abstained and answer.engine != "reader":
             first = round((time.perf_counter() - began) * 1000, 1)
     assert answer is not None  # the last snapshot always comes
     return answer, first

@@ -99,7 +99,7 @@ def test_sentences_arrive_one_by_one_and_the_answer_line_never_shows() -> None:
     text = GOOD + " Katy Perry received the Video Vanguard Award at the 2024 VMAs [1]."
     with LoopbackLLM("ok", text) as server:
         snapshots = list(ask_stream(library(server), ASKED))
-    assert [s.done for s in snapshots] == [False, True]
+    assert [s.done for s in snapshots] == [False, False, True]
     assert "ANSWER" not in "".join(s.text for s in snapshots)
     assert snapshots[1].text.startswith(snapshots[0].text)
     assert len(snapshots[0].citations) == 1

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.answer.cite import Checked, Source, check_sentence, read_sources, render, says
+from rag.answer.claims import plainly, words_of
 from rag.answer.sentences import parse_markers, plain, split_sentences, take_sentences
 from rag.ingest.chunk import chunk
 from rag.ingest.clean import clean
@@ -537,3 +538,10 @@ def test_the_reader_finding_somebody_else_makes_it_partial() -> None:
     assert asked == ["who was the host at the UBS Arena?"]
     assert check_sentence(said, sources=SOURCES, reads=lambda *_: ("Ada Moss", 1.0)).verdict == "supported"
     assert check_sentence(sentence, sources=SOURCES).verdict != "supported"
+
+
+@pytest.mark.parametrize(
+    "text", [ONE, TWO, THREE, "Beyoncé’s 1,234.5 songs — the 2nd’s “best”; O’Neill’s café, naïve Łódź 3.5%", ""]
+)
+def test_phrases_are_the_words_that_are_compared(text: str) -> None:
+    assert plainly(text) == " " + " ".join(w.text for w in words_of(text)) + " "

@@ -299,6 +299,7 @@ def _spoken(
     if failure is not None:
         notes.append(f"{str(failure).rstrip('.')}; what it had said until then is shown.")
     text, citations = render(kept)
+    yield replace(blank, text=text, citations=citations)  # the bare answer may take the reader a moment
     short = _short(reply.short, told, query, hits, library=library)
     yield replace(
         blank,

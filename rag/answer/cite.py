@@ -33,6 +33,7 @@ from rag.answer.claims import (
     facts_of,
     fold,
     is_person,
+    plainly,
     stem_of,
     words_of,
 )
@@ -156,7 +157,7 @@ _ITEM = re.compile(r"\d{1,3}[.)]\s")
 def _phrases(text: str) -> str:
     for start, end in reversed(_orders(text, 0)):
         text = text[:start] + text[end:]
-    return " " + " ".join(w.text for w in words_of(text)) + " "
+    return plainly(text)
 
 
 # --- the check -------------------------------------------------------------------------------------------------------

@@ -158,11 +158,19 @@ def _stemmer():  # type: ignore[no-untyped-def]  # the library has no types
     return snowballstemmer.stemmer("english")
 
 
+_WORD = re.compile(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?(?![^\W_])|[^\W_]+(?:['’][^\W_]+)*")
+
+
+def plainly(text: str) -> str:
+    """Return a text's words as `words_of` folds them, a space around each: for phrase search in whole articles."""
+    return f" {' '.join(w.removesuffix(chr(39) + 's') for w in _WORD.findall(fold(text)))} "
+
+
 def words_of(text: str) -> tuple[Word, ...]:
     out: list[Word] = []
     opens = True
     last = 0
-    for match in re.finditer(r"\d+(?:[.,]\d+)*(?:st|nd|rd|th)?(?![^\W_])|[^\W_]+(?:['’][^\W_]+)*", text):
+    for match in _WORD.finditer(text):
         between = text[last : match.start()]
         opens = opens or bool(re.search(r"[.!?…:\n\"“”‘*•]", between))
         raw = match.group()

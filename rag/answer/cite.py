@@ -380,7 +380,7 @@ def _seen_with(facts: Facts, sources: Sequence[Source], event: Event | None) -> 
 def _picture(a: Name, b: Name, facts: Facts, sources: Sequence[Source], event: Event | None) -> Support | None:
     for source in sources:
         for k, inside in enumerate(source.facts):
-            words = " " + " ".join(w.text for w in inside.words) + " "
+            words = _spaced(inside)
             if not source.credits[k] and _has(words, " ".join(a)) and _has(words, " ".join(b)):
                 shown = source.hit.chunk.kind == "caption" or any(source.credits[k : k + 2])
                 if _wrong_edition(facts, [inside], source, event=event) or _opposed(facts, [inside]):
@@ -428,13 +428,13 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, event: Event | None
     inside = source.facts[i : j + 1]
     before = source.facts[max(0, i - (4 if facts.speakers else 2)) : i]
     start, end = source.spans[i][0], source.spans[j][1]
-    words = " " + " ".join(w.text for f in inside for w in f.words) + " "
-    earlier = " " + " ".join(w.text for f in (*before, source.title) for w in f.words) + " "
+    words = _spaced(*inside)
+    earlier = _spaced(*before, source.title)
     pronoun = any(w.text in PRONOUNS for f in inside for w in f.words)
     earlier += " ".join(_subject_before(source, i)) + " "
     if any(w.text in _RELATIONS for f in inside for w in f.words):  # "his wife": the next sentence may name her
         pronoun = True
-        earlier += " ".join(w.text for f in source.facts[j + 1 : j + 2] for w in f.words) + " "
+        earlier += _spaced(*source.facts[j + 1 : j + 2])
     missing: set[str] = set()
     for name in facts.names:
         missing |= _name_missing(name, words=words, earlier=earlier if pronoun else "", source=source)
@@ -502,7 +502,7 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
     phrase = " ".join(name)
     if any(_has(words, other) for other in _ALSO.get(phrase, ())):
         return set()
-    about = " " + " ".join(w.text for w in source.about.words) + " "
+    about = _spaced(source.about)
     if _has(words, phrase) or _has(about, phrase):
         return set()
     telling = [w for w in name if w not in GENERIC and w not in CONNECT and len(w) > 1]
@@ -519,7 +519,7 @@ def _name_missing(name: Name, *, words: str, earlier: str, source: Source) -> se
     for cut in range(1, len(name)):  # two names side by side: "giving Beyoncé Album of the Year"
         if all(_has(words, " ".join(p)) or _has(earlier, " ".join(p)) for p in (name[:cut], name[cut:])):
             return set()
-    if len(telling) > 1 and all(stem_of(w) in {stem_of(x) for x in words.split()} for w in telling):
+    if len(telling) > 1 and {stem_of(w) for w in telling} <= {stem_of(w) for w in words.split()}:
         return set()  # "Black Democrats", of Black Democratic lawmakers
     here = [w for w in telling if _has(words, w)]
     if not is_person(name) and here and all(w in here or _has(about, w) for w in telling):
@@ -538,6 +538,16 @@ def _split_name(name: Name) -> list[Name]:
         else:
             run.append(w)
     return [*parts, tuple(run)] if run else parts
+
+
+def _spaced(*facts: Facts) -> str:
+    """Put the words of sentences in a row, a space around each, for `_has`."""
+    return f" {' '.join(w.text for f in facts for w in f.words)} "
+
+
+def _own_stems(facts: Facts) -> frozenset[str]:
+    """The stems of a claim's words, names too."""
+    return facts.stems | {stem_of(w) for n in facts.names for w in n}
 
 
 def _has(text: str, phrase: str) -> bool:
@@ -593,7 +603,7 @@ def _years(inside: Sequence[Facts], source: Source) -> set[int]:
 
 
 def _wrong_edition(facts: Facts, inside: Sequence[Facts], source: Source, *, event: Event | None) -> bool:
-    own = {stem_of(w) for n in facts.names for w in n} | facts.stems
+    own = _own_stems(facts)
     said = {y for f in inside for years, stems in f.dated if stems & own for y in years}  # of the clause that tells it
     if facts.years and not facts.years & _years(inside, source):
         return True
@@ -611,7 +621,7 @@ def _framed_otherwise(facts: Facts, source: Source, i: int, j: int) -> bool:
     asked = facts.years | {d[0] for d in facts.days if d[0]}
     if not asked:
         return False
-    published = source.hit.article.published
+    published, own = source.hit.article.published, _own_stems(facts)
     framed: set[int] = set()
     for k in range(i, j + 1):
         f = source.facts[k]
@@ -619,7 +629,6 @@ def _framed_otherwise(facts: Facts, source: Source, i: int, j: int) -> bool:
             f = source.facts[k - 1]
         if f.frame is not None and facts.stems & source.facts[k].all_stems and (f.frame > 1000 or published):
             framed.add(f.frame if f.frame > 1000 else (published.year if published else 0) + f.frame)
-        own = {stem_of(w) for n in facts.names for w in n} | facts.stems
         for years, stems in source.facts[k].dated:  # "X, who won last year for Y"
             if len(stems & own) >= 2 and (published or min(years) > 1000):
                 framed |= {y if y > 1000 else (published.year if published else 0) + y for y in years}

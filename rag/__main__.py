@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from rag.config import Config
+    from rag.feedback import Feedback
     from rag.ingest.pipeline import IngestReport, Progress
     from rag.store.library import Library
     from rag.types import Answer, Article, Hit, Turn
@@ -127,8 +128,16 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--port", type=int, help="port to listen on (default 7860; 0 takes a free one)")
     p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
     p.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    p.add_argument("--read-only", action="store_true", default=None, help="the page adds and removes nothing")
 
     command("eval", None, "put known facts to the library and judge the answers (see `recap eval --help`)")
+
+    p = command("feedback", _feedback, "list what people thought of answers, or make fact drafts of it")
+    only = p.add_mutually_exclusive_group()
+    only.add_argument("--json", action="store_true", help="write it all as JSON lines")
+    only.add_argument("--facts", metavar="FILE", help="add the new fact drafts to FILE (.jsonl) for `recap eval`")
+    only.add_argument("--remove", metavar="ID", help="take one out for good")
+    p.add_argument("--include-up", action="store_true", help="with --facts: of answers that were found right too")
 
     p = command("doctor", _doctor, "look at models, library, index and language model; say what is wrong")
     p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
@@ -158,7 +167,7 @@ def _positive(text: str) -> int:
 def _config(args: argparse.Namespace) -> Config:
     from rag.config import Config
 
-    given = {k: getattr(args, k, None) for k in ("library", "llm", "host", "port", "top_k")}
+    given = {k: getattr(args, k, None) for k in ("library", "llm", "host", "port", "top_k", "read_only")}
     return Config.load(**given)
 
 
@@ -682,6 +691,62 @@ def _unexpected(e: Exception) -> str:
 
 def _iso(day: date | None) -> str | None:
     return day.isoformat() if day else None
+
+
+# --- feedback ---------------------------------------------------------------------------------------------------------
+
+
+def _feedback(args: argparse.Namespace) -> int:
+    from rag.errors import LibraryMissing
+    from rag.feedback import as_json, read_counted, remove
+
+    folder = _config(args).library
+    if not folder.is_dir():
+        raise LibraryMissing(f"There is no library at {folder}. Name another with --library.")
+    if args.remove is not None:
+        if not remove(folder, args.remove):
+            raise RecapError(f"There is no feedback {args.remove}. `recap feedback` lists what there is.")
+        _say(f"Feedback {args.remove} was removed.")
+        return 0
+    found, skipped = read_counted(folder)
+    if skipped:
+        _complain(f"Left out of the feedback: {skipped:,} line{'' if skipped == 1 else 's'} that cannot be read.")
+    if args.json:
+        for f in found:
+            _say_json(as_json(f))
+    elif not found:
+        _say("There is no feedback yet. In `recap chat`, a thumb under an answer leaves some.")
+    elif args.facts is not None:
+        _say_drafts(args, found)
+    else:
+        for f in found:
+            _say(f"{f.when[:10]}  {f.verdict:4}  {f.reason:10}  {f.question}")
+            right = f"should be: {f.right_answer}" if f.right_answer else ""
+            more = [f.id, *(" ".join(m.split()) for m in (f.short or "", right, f.comment))]
+            _say(_small(" " * 12 + " · ".join(m for m in more if m)))
+    return 0
+
+
+def _say_drafts(args: argparse.Namespace, found: Sequence[Feedback]) -> None:
+    import shlex
+    from pathlib import Path
+
+    from rag.feedback import drafts, write_facts
+
+    try:
+        with _library(args) as library:
+            rows = drafts(found, library, include_up=args.include_up)
+    except LibraryError as e:
+        _complain(f"{e} No evidence is looked up.")
+        rows = drafts(found, include_up=args.include_up)
+    if not rows:
+        _say("None of the feedback makes a fact: that takes a right answer, or an answer that was called wrong.")
+        return
+    new = write_facts(Path(args.facts), rows)
+    there = f"; {len(rows) - new:,} stood there already and stay as they are" if new < len(rows) else ""
+    _say(f"{new:,} draft{'' if new == 1 else 's'} added to {args.facts}{there}.")
+    words = f"{shlex.quote(args.facts)} --library {shlex.quote(str(_config(args).library))}"
+    _say(f"Check them first (each has a note), then run: recap eval {words}")
 
 
 # --- the rest ---------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import Any
 from rag.errors import ConfigError
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
+_YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 PROVIDERS = ("openai", "anthropic", "ollama", "openai-like", "replay")
 
 
@@ -38,6 +39,8 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 7860
     auth: str | None = None
+    read_only: bool = False
+    runs: Path = Path("runs")
 
     def __post_init__(self) -> None:
         provider, _, model = self.llm.partition(":")
@@ -81,6 +84,11 @@ class Config:
 
 def _cast(name: str, value: Any, kind: str) -> Any:
     base = kind.removesuffix(" | None")
+    if base == "bool":
+        word = str(value).strip().lower()
+        if word not in (*_YES, *_NO):
+            raise ConfigError(f"RECAP_{name.upper()}={value!r} says neither yes nor no. Use 1 or 0.")
+        return word in _YES
     want: dict[str, type[Any]] = {"Path": Path, "int": int, "float": float, "str": str}
     try:
         return Path(value).expanduser() if base == "Path" else want[base](value)

@@ -8,6 +8,7 @@ RecapError
 │   ├── LibraryMissing     there is none at this path
 │   ├── LibraryLocked      another process is writing to it
 │   └── LibraryCorrupt     its file is damaged: refused, never started empty in silence
+├── FeedbackError          what a person thought of an answer cannot be kept or read
 ├── EmbedError             the embedding model is missing or failed
 ├── ReaderModelError       the reader's model is missing or damaged; the quoting reader answers instead
 └── LLMError               the language model failed; the reader answers instead
@@ -23,6 +24,7 @@ __all__ = [
     "BlockedURL",
     "ConfigError",
     "EmbedError",
+    "FeedbackError",
     "LLMAuthError",
     "LLMBadResponse",
     "LLMError",
@@ -68,6 +70,10 @@ class LibraryLocked(LibraryError):
 
 class LibraryCorrupt(LibraryError):
     """The library's file is damaged."""
+
+
+class FeedbackError(RecapError):
+    """What a person thought of an answer cannot be kept or read."""
 
 
 class EmbedError(RecapError):

@@ -120,6 +120,7 @@ def test_an_empty_variable_is_none() -> None:
         ({"RECAP_PORT": "-1"}, "0 to 65535"),
         ({"RECAP_TOP_K": "many"}, "RECAP_TOP_K='many'"),
         ({"RECAP_LLM_DEADLINE_S": "soon"}, "RECAP_LLM_DEADLINE_S"),
+        ({"RECAP_READ_ONLY": "perhaps"}, "RECAP_READ_ONLY='perhaps'"),
     ],
 )
 def test_a_wrong_setting_is_a_sentence(env: dict[str, str], says: str) -> None:
@@ -127,6 +128,24 @@ def test_a_wrong_setting_is_a_sentence(env: dict[str, str], says: str) -> None:
         Config.load(env, toml=NONE)
     assert says in str(e.value)
     assert str(e.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("said", "means"), [("1", True), ("true", True), (" Yes ", True), ("0", False), ("FALSE", False), ("off", False)]
+)
+def test_yes_and_no_can_be_said_in_a_few_ways(said: str, means: bool) -> None:
+    assert Config.load({"RECAP_READ_ONLY": said}, toml=NONE).read_only is means
+
+
+def test_the_file_says_yes_and_no_as_toml_does_and_a_flag_still_wins(tmp_path: Path) -> None:
+    toml = tmp_path / "recap.toml"
+    toml.write_text("read_only = true\n")
+    assert Config.load({}, toml=toml).read_only is True
+    assert Config.load({"RECAP_READ_ONLY": "0"}, toml=toml).read_only is False
+    assert Config.load({"RECAP_READ_ONLY": "0"}, toml=toml, read_only=True).read_only is True
+    toml.write_text("read_only = 2\n")
+    with pytest.raises(ConfigError, match="neither yes nor no"):
+        Config.load({}, toml=toml)
 
 
 @pytest.mark.parametrize("content", ["port = ", "colour = 'red'", b"\xff\xfe"])

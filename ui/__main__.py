@@ -15,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1; any other needs RECAP_AUTH)")
     parser.add_argument("--port", type=int, help="port to listen on (default 7860; 0 takes a free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.add_argument("--read-only", action="store_true", default=None, help="the page adds and removes nothing")
     parser.add_argument("--hash-password", action="store_true", help="ask for a password, print a hash for RECAP_AUTH")
     flags = parser.parse_args(argv)
 
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        config = Config.load(library=flags.library, host=flags.host, port=flags.port)
+        config = Config.load(library=flags.library, host=flags.host, port=flags.port, read_only=flags.read_only)
         from ui.app import serve
 
         serve(config, browser=False if flags.no_browser else None)

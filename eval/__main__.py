@@ -127,7 +127,12 @@ def _parser(command: str) -> argparse.ArgumentParser:
     library = "the library to ask (default: the articles beside the facts, else $RECAP_LIBRARY, else ./.recap)"
     parser.add_argument("--library", type=Path, metavar="DIR", help=library)
     if command == "run":
-        parser.add_argument("--out", type=Path, metavar="DIR", help="where the reports go (default: runs/DATE-TIME)")
+        parser.add_argument(
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help="where the reports go (default: $RECAP_RUNS, else runs, and DATE-TIME in it)",
+        )
         parser.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL")
         parser.add_argument(
             "--split", metavar="NAME", help="only the facts of this split (tune on dev, report on test)"
@@ -192,8 +197,8 @@ def _run(args: argparse.Namespace) -> int:
     if args.split and args.split not in splits:
         raise RecapError(f"No fact has the split {args.split!r}. Use one of {', '.join(splits)}.")
     facts = [f for f in facts if args.split in (None, f.split)][: args.limit]
-    out = args.out or Path("runs") / datetime.now().strftime("%Y%m%d-%H%M%S")
     with _library(args, args.llm) as library, _progress("Asking", len(facts)) as tell:
+        out = args.out or library.config.runs / datetime.now().strftime("%Y%m%d-%H%M%S")
         run = evaluate(library, facts, out=out, progress=lambda done, _: tell(done))
     summary = run.summary()
     _show(markdown(run.results, summary))

@@ -170,6 +170,7 @@ def evaluate(
         "config": public_config(library.config),
         "corpus": coverage.about(),
         "facts": hashlib.sha256(repr([dataclasses.replace(f, where="") for f in facts]).encode()).hexdigest()[:16],
+        "fact_files": sorted({Path(f.where.rpartition(":")[0]).name for f in facts if f.where}),
         **_code(),
     }
     run = Run(results=tuple(results), about=about)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,9 @@ from rag.config import Config
 from rag.ingest.pipeline import ingest
 from rag.store.library import Library
 
+hypothesis.settings.register_profile("recap", deadline=None)  # a busy machine is slow, not wrong
+hypothesis.settings.load_profile("recap")
+pytest_plugins = ["tests.pages"]  # the library, the server and the Chromium of the browser tests
 DIM = 64
 
 

@@ -1,82 +1,26 @@
-"""The page in a real Chromium: ask, read the streamed answer, open a citation, see the passage lit in its article.
-
-A real server runs as a process of its own over a small library of text that is written here. Every page is watched:
-a request that leaves the server's origin, an error in the console or a dialog fails the test that caused it.
-Screenshots go to artifacts/ (not in git).
-"""
+"""The page in a real Chromium: ask, read the streamed answer, open a citation, see the passage lit in its article."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.pages import EVIL, HOST, ask, focused, in_sight, shot, visit
 from tests.test_ui_guard import end, start
 from ui.strings import EN
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = os.environ.get("RECAP_CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None
-)
-if CHROMIUM is None:
-    pytest.skip("No Chromium: put chromium on PATH or set RECAP_CHROMIUM.", allow_module_level=True)
-
-ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SHOTS = Path(__file__).parent.parent / "artifacts"
-HOST = "Mira Sandoval hosted the 2024 Harbour Awards on Saturday evening"
-GALA = f"""Backstage at the 2024 Harbour Awards
-By Jo Writer
-Harbour Post
-September 8, 2024
-
-The 2024 Harbour Awards filled the old pier with music on Saturday, September 7, 2024.
-
-{HOST}, and opened the show with a poem about the tide.
-
-{"".join(f"The band on boat number {i} played while the lamps were lit along the quay.{chr(10) * 2}" for i in range(30))}
-Ada Moss received the Golden Anchor Award at the 2024 Harbour Awards for her song about the sea.
-
-The evening ended at midnight with fireworks over the water.
-"""
-EARLIER = """The 2023 Harbour Awards, in short
-By Ola Reed
-September 10, 2023
-
-The 2023 Harbour Awards took place on Saturday, September 9, 2023, in the rain.
-
-Bela Tarn received the Golden Anchor Award at the 2023 Harbour Awards.
-"""
-EVIL = "http://evil.example"
-HOSTILE = f"""Scandal at the 2022 Harbour Awards <img src=x onerror=alert(1)>
-By <script>alert(2)</script> Eve Hook
-September 12, 2022
-
-Rudi Vane hosted the 2022 Harbour Awards <script>alert(3)</script> <img src="{EVIL}/a.png" onerror="alert(4)"> ![p]({EVIL}/b.png) [x](javascript:alert(5)) on September 10, 2022.
-
-<style>@import url({EVIL}/c.css)</style><iframe src="{EVIL}/d"></iframe><svg onload=alert(6)></svg>
-"""
 SLOW = """
 import sys, time
 from pathlib import Path
@@ -98,95 +42,8 @@ def slow(library, question, *, history=(), as_of=None, event=None, year=None, re
     finally:
         Path(sys.argv[2]).touch()
 
-serve(Config(library=Path(sys.argv[1]), llm="none", port=0), ask_stream=slow, browser=False)
+serve(Config(library=Path(sys.argv[1]), llm="none", port=int(sys.argv[3])), ask_stream=slow, browser=False)
 """
-
-
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from rag.config import Config
-    from rag.ingest.pipeline import ingest
-    from rag.store.library import Library
-
-    folder = tmp_path_factory.mktemp("page")
-    for name, text in (("gala.txt", GALA), ("earlier.txt", EARLIER), ("hostile.txt", HOSTILE)):
-        (folder / name).write_text(text, encoding="utf-8")
-    with Library.open(Config(library=folder / "library", llm="none"), create=True) as made:
-        report = ingest(made, [str(folder)])
-        assert len(report.added) == 3, report
-    return folder / "library"
-
-
-@pytest.fixture(scope="module")
-def url(library: Path) -> Iterator[str]:
-    server, address = start(library)
-    yield address
-    log = end(server)
-    assert "Traceback" not in log, log
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as p:
-        chromium = p.chromium.launch(executable_path=CHROMIUM, args=ARGS)
-        yield chromium
-        chromium.close()
-
-
-@contextmanager
-def visit(browser: Browser, url: str, *, width: int = 1440, height: int = 900, **options: Any) -> Iterator[Page]:
-    """Open the page and wait until a question can be typed; whatever it does wrong meanwhile fails at the end."""
-    context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
-    page = context.new_page()
-    wrong: list[str] = []
-    page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else wrong.append(r.url))
-    page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda e: wrong.append(str(e)))
-    page.on("dialog", lambda d: (wrong.append(f"dialog {d.message}"), d.dismiss())[1])
-    page.on("response", lambda r: wrong.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-    try:
-        page.goto(url)
-        page.wait_for_selector("#question textarea", timeout=30_000)
-        yield page
-        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
-        assert wrong == []
-    finally:
-        context.close()
-
-
-def shot(page: Page, name: str) -> None:
-    SHOTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(150)
-    page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def ask(page: Page, question: str) -> None:
-    page.fill("#question textarea", question)
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "q => { const t = document.querySelector('#live .turn:not(.streaming)');"
-        " return t && t.querySelector('.question').textContent === q }",
-        arg=question,
-        timeout=30_000,
-    )
-
-
-def in_sight(page: Page, selector: str) -> bool:
-    """Tell whether the first such element can be seen: inside the window, and nothing lies over it."""
-    return bool(
-        page.evaluate(
-            """s => { const e = document.querySelector(s), r = e.getClientRects()[0];
-            const x = r.left + Math.min(8, r.width / 2), y = r.top + r.height / 2;
-            return e.contains(document.elementFromPoint(x, y)) }""",
-            selector,
-        )
-    )
-
-
-def focused(page: Page) -> str:
-    return str(page.evaluate("document.activeElement.getAttribute('aria-label') || document.activeElement.className"))
 
 
 def test_a_question_is_answered_and_its_passage_is_lit(browser: Browser, url: str) -> None:
@@ -223,10 +80,12 @@ def test_a_follow_up_is_shown_as_understood_and_can_be_asked_as_written(browser:
         assert "Golden Anchor Award" in understood
         assert "2023" in understood
         shot(page, "wide-follow-up")
-        page.click("#edit")
+        page.click("#live button[value^='edit:']")
         page.wait_for_function(
             "() => document.querySelector('#question textarea').value.includes('Golden Anchor Award')"
         )
+        page.click("#notice button[value^='unedit:']")
+        page.wait_for_function("() => document.querySelector('#question textarea').value === ''")
         page.click("#plain")
         page.wait_for_function(
             "() => !document.querySelector('#live .standalone') && document.querySelector('#live .by')"
@@ -270,7 +129,7 @@ def test_on_a_phone_the_article_is_a_sheet(
         page.wait_for_function("() => document.activeElement.classList.contains('headline')")
         assert "Ada Moss" in page.inner_text("#reader mark.lit")
         assert in_sight(page, "#reader mark.lit")
-        assert page.evaluate("document.querySelector('#talk').inert")
+        assert page.evaluate("document.querySelector('#screens').inert")
         shot(page, f"{name}-sheet")
         page.get_by_role("button", name=EN.close).tap()
         assert not page.locator("#evidence").is_visible()
@@ -354,13 +213,48 @@ def test_tab_reaches_everything(browser: Browser, url: str) -> None:
         assert outline == "solid"
 
 
-def test_a_stopped_answer_stops(browser: Browser, library: Path, tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    command = [sys.executable, "-c", textwrap.dedent(SLOW), str(library), str(closed)]
+def slow_server(covered: Path, closed: Path, port: int = 0) -> tuple[subprocess.Popen[str], str]:
+    """Start a server whose engine takes ten seconds a question; it touches `closed` when it is told to stop."""
+    command = [sys.executable, "-c", textwrap.dedent(SLOW), str(covered), str(closed), str(port)]
     server = subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert server.stdout is not None
+    return server, server.stdout.readline().split()[4]
+
+
+def test_a_server_that_restarts_in_mid_answer_loses_nothing(browser: Browser, covered: Path, tmp_path: Path) -> None:
+    server, url = start(covered)
+    with visit(browser, url, watched=False) as page:
+        ask(page, "Who hosted the 2024 Harbour Awards?")
+        end(server)
+        server, _ = slow_server(covered, tmp_path / "closed", port=int(url.rpartition(":")[2]))
+        page.reload()
+        page.wait_for_function("() => document.querySelector('#live')?.innerText.includes('Mira Sandoval')")
+        page.fill("#question textarea", "A long one")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#live .turn.streaming .answer")
+        server.kill()
+        server.communicate()
+        page.wait_for_function("() => document.body.innerText.includes('Connection to the server was lost')")
+        shot(page, "wide-lost")
+        server, _ = start(covered, "--port", url.rpartition(":")[2])
+        try:
+            page.wait_for_function(
+                "() => document.querySelectorAll('.turn').length === 2 && document.querySelector('#live .turn.stopped')",
+                timeout=40_000,
+            )
+            assert "Mira Sandoval" in page.inner_text("#past")
+            assert EN.stopped in page.inner_text("#live")
+            page.click("#again")
+            page.wait_for_selector("#live .turn.done")
+            assert "A long one" in page.inner_text("#live .question")
+        finally:
+            end(server)
+
+
+def test_a_stopped_answer_stops(browser: Browser, covered: Path, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    server, url = slow_server(covered, closed)
     try:
-        assert server.stdout is not None
-        url = server.stdout.readline().split()[4]
         with visit(browser, url) as page:
             page.fill("#question textarea", "A long one")
             page.keyboard.press("Enter")
@@ -396,6 +290,12 @@ def test_an_empty_library_says_how_to_fill_it(browser: Browser, tmp_path: Path) 
     try:
         with visit(browser, url) as page:
             assert EN.empty_title in page.inner_text("#welcome")
+            page.get_by_role("button", name=EN.empty_add).click()
+            page.wait_for_selector("#files")
+            shot(page, "wide-empty-library")
+            page.get_by_role("tab", name=EN.screen_explore).click()
+            page.wait_for_selector("#explore .vacant")
+            page.get_by_role("tab", name=EN.screen_ask).click()
             assert "recap ingest" in page.inner_text("#welcome code")
             shot(page, "wide-empty")
     finally:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.types import Answer, Article, Chunk, Citation, Event, Hit, Turn
+from rag.types import Answer, Article, Chunk, Citation, Event, Hit
 from ui import history, render
 from ui.strings import EN
 
@@ -38,8 +38,11 @@ HOSTILE = (
     "<a href='data:text/html,<script>alert(1)</script>'>x</a>",
     "\x00\x1b[31mred",
 )
-TAGS = set("section h2 h3 p q div span button ol ul li br article header a mark".split())
-ATTRIBUTES = set("class id dir type value title tabindex role href target rel".split())
+TAGS = set(
+    "section h2 h3 p q div span button ol ul li br article header a mark nav "
+    "details summary dl dt dd table caption thead tbody tr th td".split()
+)
+ATTRIBUTES = set("class id dir type value title tabindex role href target rel scope".split())
 
 
 class Seen(HTMLParser):
@@ -73,6 +76,12 @@ class Seen(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [a for t, a in self.tags if t == tag]
+
+    def buttons(self, kind: str) -> list[dict[str, str | None]]:
+        return [a for a in self.all("button") if kind in (a["class"] or "").split()]
+
+    def values(self, kind: str) -> list[str | None]:
+        return [a["value"] for a in self.buttons(kind)]
 
 
 def harmless(markup: str) -> Seen:
@@ -146,7 +155,7 @@ def last(t: history.Talk) -> Seen:
 
 def test_a_marker_is_a_button_named_after_its_source() -> None:
     t = answered("Mira Sandoval hosted it [1].", cited())
-    button = last(t).all("button")[0]
+    button = last(t).buttons("cite")[0]
     assert button["title"] == "Source 1: A night at the harbour, Harbour Post, 12 September 2024"
     assert button["value"] == "1-0"
     assert history.find(t, 1, 0) == (t["turns"][0], history.cite(cited()))
@@ -154,26 +163,85 @@ def test_a_marker_is_a_button_named_after_its_source() -> None:
 
 def test_the_second_use_of_a_marker_opens_its_own_quote() -> None:
     t = answered("She hosted [1]. She wore green [1].", cited(HOSTED), cited(GREEN, sentence=1))
-    values = [b["value"] for b in last(t).all("button") if b["class"] == "cite"]
-    assert values == ["1-0", "1-1"]
+    assert last(t).values("cite") == ["1-0", "1-1"]
     assert [history.find(t, 1, i)[1]["quote"] for i in (0, 1)] == [HOSTED, GREEN]  # type: ignore[index]
 
 
 def test_a_marker_without_a_citation_is_left_out() -> None:
     seen = last(answered("She hosted [1] and sang [7].", cited()))
-    assert [b["value"] for b in seen.all("button") if b["class"] == "cite"] == ["1-0"]
+    assert seen.values("cite") == ["1-0"]
     assert "[" not in seen.words
     assert "and sang." in seen.words
 
 
-def test_verdicts_are_words_and_supported_is_silent() -> None:
+def test_every_sentence_has_its_verdict_in_a_word() -> None:
     for verdict, word in (("partial", EN.partial), ("unsupported", EN.unsupported)):
         seen = last(answered("She hosted [1].", cited(verdict=verdict)))
-        assert word in seen.words
-        assert (seen.all("button")[0]["title"] or "").endswith(f"({word})")
-    supported = last(answered("She hosted [1].", cited()))
-    assert EN.partial not in supported.words
-    assert EN.unsupported not in supported.words
+        assert seen.words.count(word) == 2, "beside the sentence, and beside the quote"
+        assert (seen.buttons("cite")[0]["title"] or "").endswith(f"({word})")
+    t = answered("She hosted [1] [2].", cited(), cited(marker=2, verdict="unsupported"))
+    assert render.answer_text(t["turns"][-1]).count(EN.unsupported) == 2, (
+        "the worst of a sentence's marks, once in sight"
+    )
+    supported = answered("She hosted [1].", cited())
+    assert EN.supported not in Seen(render.answer_text(supported["turns"][-1])).words, (
+        "what is right needs no word there"
+    )
+    assert EN.supported in Seen(render.sources(supported["turns"][-1])).words
+    assert EN.how_verdicts in last(supported).words
+
+
+def test_one_label_says_how_far_an_answer_is_backed() -> None:
+    def label(*citations: Citation, **changes: object) -> str | None:
+        found = render.support(answered("Mira [1].", *citations, **changes)["turns"][-1])
+        return found[1] if found else None
+
+    assert label(cited(), confidence=0.93) == EN.support_high
+    assert label(cited(), confidence=0.6) == EN.support_fair
+    assert label(cited(), confidence=0.2) == EN.support_low
+    assert label(cited(), engine="ollama:tiny") == EN.support_checked
+    assert label(cited(), cited(verdict="partial"), confidence=0.93) == EN.support_partly
+    assert label(cited(verdict="partial"), cited(verdict="unsupported")) == EN.support_unbacked
+    assert label(abstained=True, confidence=0.1) is None
+    assert label(cited(), abstained=True) is None
+
+
+def test_raw_scores_stand_in_the_details_alone() -> None:
+    hit = Hit(3, 0.0317, Chunk("other", "a", 0, 3, "The"), article())
+    markup = render.turn(answered("Mira [1].", cited(), sources=(hit,), confidence=0.62)["turns"][-1])
+    shown, _, hidden = markup.partition('<details class="how">')
+    assert "0.0317" in hidden
+    assert "6 in 10" in hidden
+    assert "0.0317" not in shown
+    assert "0.62" not in markup
+
+
+def test_copies_count_as_one_source() -> None:
+    def said(*citations: Citation) -> str:
+        return render.independent([history.cite(c) for c in citations])
+
+    assert said(cited()) == "1 article"
+    assert said(cited(), cited(marker=2)) == "1 article"
+    assert said(cited(copies=("b", "c", "d")), cited(article_id="e", marker=2)) == "5 articles, 2 independent"
+    assert said(cited(copies=("b",)), cited(article_id="b", copies=("a",), marker=2)) == "2 articles, 1 independent"
+
+
+def test_what_was_found_but_not_cited_stands_behind_what_was() -> None:
+    def hit(n: int, when: date | None) -> Hit:
+        return Hit(n, 0.1, Chunk(f"c{n}", f"a{n}", 5, 9, "text"), article(id=f"a{n}", published=when, events=()))
+
+    hits = (hit(1, date(2024, 5, 1)), hit(2, None), hit(3, date(2023, 5, 1)))
+    early, late = cited(published=date(2022, 1, 1), marker=2, start=0, end=3), cited(published=date(2024, 9, 9))
+    t = answered("Mira [1]. Ada [2].", late, early, sources=hits)
+    seen = last(t)
+    assert seen.values("quote") == ["1-0", "1-1"]
+    passages = ["passage:a1:5:9", "passage:a2:5:9", "passage:a3:5:9"]
+    assert [v for v in seen.values("act") if (v or "").startswith("passage")] == passages
+    assert "Also found: 3 passages" in seen.words
+    assert "order:1" in seen.values("act")
+    ordered = last(history.change(t, 1, by_time=True))
+    assert ordered.values("quote") == ["1-1", "1-0"]
+    assert [v for v in ordered.values("act") if (v or "").startswith("passage")] == [passages[i] for i in (2, 0, 1)]
 
 
 @given(st.lists(st.integers(0, 4), max_size=8), st.lists(st.integers(1, 4), max_size=8))
@@ -194,7 +262,7 @@ def test_sources_are_listed_once_with_each_quote_once() -> None:
     t = answered("A [1]. B [1]. C [2].", cited(HOSTED), cited(HOSTED, sentence=1), cited(GREEN, marker=2, sentence=2))
     seen = last(t)
     assert [a["class"] for a in seen.all("li")] == ["source", "source"]
-    assert [b["value"] for b in seen.all("button") if b["class"] == "quote"] == ["1-0", "1-2"]
+    assert seen.values("quote") == ["1-0", "1-2"]
 
 
 def test_an_undated_source_is_dated_by_its_event() -> None:
@@ -210,7 +278,7 @@ def test_an_undated_source_is_dated_by_its_event() -> None:
 def test_the_standalone_question_is_shown_only_when_it_differs() -> None:
     same = answered("Yes.", standalone_question="who hosted  the gala")
     other = answered("Yes.", standalone_question="Who hosted the 2023 gala?")
-    assert EN.standalone not in last(same).words
+    assert EN.standalone not in last(same).words.partition(EN.how)[0]
     assert "Understood as Who hosted the 2023 gala?" in last(other).words
 
 
@@ -222,7 +290,7 @@ def test_states_look_different() -> None:
     assert EN.reading in last(waiting).words
     assert EN.abstained in last(abstained).words
     failed = history.fail(talk(), "The library's file is damaged.")
-    assert last(failed).all("div") == [{"class": "failure", "role": "alert"}]
+    assert {"class": "failure", "role": "alert"} in last(failed).all("div")
     assert EN.stopped in last(history.stop(growing)).words
     assert EN.truncated in last(answered("Mira", truncated=True)).words
 
@@ -236,7 +304,7 @@ def test_engine_and_time_are_said_when_the_answer_is_done() -> None:
 def test_paragraphs_and_lists() -> None:
     seen = last(answered("They came:\n- Mira [1]\n- Ada\n\nThat was all.", cited()))
     assert len(seen.all("li")) == 2 + 1  # two items, one source
-    assert len([1 for t, a in seen.tags if t == "p" and not a]) == 2
+    assert len([1 for t, a in seen.tags if t == "p" and not a]) == 2 + 1  # two paragraphs, one line in the details
 
 
 # --- the article -------------------------------------------------------------------------------------------------
@@ -363,6 +431,11 @@ def test_hostile_text_stays_text_everywhere(bad: str) -> None:
         render.speaker(bad),
         render.empty(bad),
         render.welcome([(Event("g", bad, bad), 2)], 2, 1),
+        render.talks([{"id": bad, "title": bad, "when": bad}], bad),
+        render.outgoing("keep", bad, name=bad),
+        render.trail(bad),
+        render.vacant(bad, heading=bad),
+        render.passage(piece, at, at + len(HOSTED)),
     ):
         assert "evil.example>" not in more
         assert not {t for t, _ in Seen(more).tags} - TAGS - {"code"}
@@ -390,37 +463,3 @@ def test_the_first_screen_says_what_is_covered() -> None:
     many = [(Event("e", "Fair", str(y)), 1) for y in range(2000, 2020)]
     assert "and 12 more" in Seen(render.welcome(many, 20, 20)).words
     assert "recap ingest" in Seen(render.empty(".recap")).words
-
-
-def test_a_conversation_is_plain_data_and_never_changed_in_place() -> None:
-    import copy
-    import json
-
-    hit = Hit(1, 0.5, Chunk("other", "a", 0, 3, "The"), article())
-    t = answered("Mira [1].", cited(), sources=(hit,))
-    before = copy.deepcopy(t)
-    assert json.loads(json.dumps(t)) == t
-    assert t["turns"][0]["also"][0]["chunk_id"] == "other"
-    u = history.begin(t, "And the year before?")
-    history.fail(u, "no")
-    history.stop(u)
-    assert t == before
-    assert history.turns(u) == (Turn("user", "Who hosted the gala?"), Turn("assistant", "Mira [1]."))
-    assert history.turns(history.fail(u, "no")) == history.turns(u)
-    assert history.drop(u)["turns"] == t["turns"]
-    assert [x["id"] for x in history.begin(history.drop(u), "Again?")["turns"]] == [1, 3]
-
-
-def test_only_this_conversation_s_sources_are_found() -> None:
-    t = answered("Mira [1].", cited())
-    assert history.find(t, 1, 1) is None
-    assert history.find(t, 1, -1) is None
-    assert history.find(t, 2, 0) is None
-
-
-def test_a_conversation_does_not_grow_without_end() -> None:
-    t = history.new()
-    for i in range(history.TURNS_KEPT + 5):
-        t = history.begin(t, f"q{i}")
-    assert len(t["turns"]) == history.TURNS_KEPT
-    assert t["turns"][-1]["id"] == history.TURNS_KEPT + 5

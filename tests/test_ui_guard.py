@@ -47,8 +47,9 @@ def ask(
     host: str = "127.0.0.1",
     headers: dict[str, str] | None = None,
     content: Any = None,
+    uploads: bool = False,
 ) -> httpx.Response:
-    app = wrapped or guard.Guard(hello)
+    app = wrapped or guard.Guard(hello, uploads=uploads)
 
     async def go() -> httpx.Response:
         transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
@@ -106,6 +107,15 @@ def test_only_the_routes_that_the_page_needs_are_open(method: str, path: str, st
     assert ask(method, path).status_code == status
 
 
+def test_uploads_are_open_where_articles_may_be_added_and_bounded() -> None:
+    assert ask("POST", guard.UPLOAD, uploads=True).status_code == 200
+    assert ask("GET", guard.UPLOAD_PROGRESS, uploads=True).status_code == 200
+    assert ask("POST", guard.UPLOAD, content=b"x" * (guard.BODY_LIMIT + 1), uploads=True).status_code == 200
+    long = {"content-length": str(guard.UPLOAD_LIMIT + 1)}
+    assert ask("POST", guard.UPLOAD, headers=long, uploads=True).status_code == 413
+    assert ask("POST", guard.UPLOAD, headers={"sec-fetch-site": "cross-site"}, uploads=True).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("listens", "asked", "status"),
     [
@@ -147,8 +157,8 @@ def test_large_bodies_are_refused_whatever_their_length_header_says() -> None:
     assert ask("POST", path, content=b"x" * (guard.BODY_LIMIT + 1)).status_code == 413
 
     async def pieces() -> Any:  # chunked: no length header at all
-        for _ in range(70):
-            yield b"x" * 1024
+        for _ in range(guard.BODY_LIMIT // 65536 + 2):
+            yield b"x" * 65536
 
     assert ask("POST", path, content=pieces()).status_code == 413
     assert ask("POST", path, headers={"content-length": "-1"}).status_code == 413
@@ -260,7 +270,8 @@ def test_the_real_server_seals_every_response(url: str) -> None:
         assert response.headers["content-security-policy"] == guard.CSP
         assert response.headers["x-content-type-options"] == "nosniff"
     assert httpx.get(url + "/gradio_api/file=http://127.0.0.1:1/").status_code == 403
-    assert httpx.post(url + "/gradio_api/upload", files={"files": b"x"}).status_code == 404
+    kept = httpx.post(url + "/gradio_api/upload", files={"files": ("a.txt", b"<b>x</b>")}).json()[0]
+    assert httpx.get(f"{url}/gradio_api/file={kept}").status_code == 403, "what was uploaded is not served"
     assert httpx.get(url, headers={"host": "evil.example"}).status_code == 421
 
 
@@ -286,30 +297,56 @@ def joined(url: str, fn: int, data: list[Any]) -> dict[str, Any]:
 
 
 def test_the_length_of_a_question_is_checked_by_the_server(url: str) -> None:
-    said = json.dumps(joined(url, 0, ["x" * 2001, "", None]))
+    said = json.dumps(joined(url, 0, ["x" * 2001, "", None, None]))
     assert "at most 2000 are read" in said
-    assert EN.no_question in json.dumps(joined(url, 0, ["  ", "", None]))
-    assert httpx.post(f"{url}/gradio_api/queue/join", content=b"x" * 70_000).status_code == 413
+    assert EN.no_question in json.dumps(joined(url, 0, ["  ", "", None, None]))
+    long = b"x" * (guard.BODY_LIMIT + 1)
+    assert httpx.post(f"{url}/gradio_api/queue/join", content=long).status_code == 413
 
 
 def test_junk_gets_no_traceback(url: str) -> None:
     for data in (
-        ["q", "no such scope", None],
-        [{"a": 1}, "", None],
-        [None, None, None],
+        ["q", "no such scope", None, None],
+        [{"a": 1}, "", None, None],
+        [None, None, None, None],
         [],
-        ["q", ["x"], {"turns": 1}],
+        ["q", ["x"], {"turns": 1}, {"lang": 1}],
     ):
         said = json.dumps(joined(url, 0, data))
         assert "Traceback" not in said
         assert '.py"' not in said
 
 
+def listeners(url: str, box: str) -> list[int]:
+    """The page's functions that hear of a change in one of its hidden boxes."""
+    config = httpx.get(url + "/config").json()
+    number = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == box)
+    return [d["id"] for d in config["dependencies"] if [number, "change"] in d["targets"]]
+
+
+@pytest.mark.parametrize("box", ["act", "resume", "kept", "begin"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "", "x" * 5000, "{", "[]", "null", '{"talk": {"turns": [[]]}, "talks": {"a": 1}, "lang": ["fr"]}', "event:%ff:%00~1",
+        "event:a:b~1", "person:~1", "passage:a:1:99999999999999999999~1", "passage:../../etc/passwd:0:1~2", "run:../../etc~1",
+        "run:%2Fetc~1", "replay:a:b~1", "remove!:nothing~1", "page:-1~1", "sort:DROP TABLE~1", "order:1~1", "good:1~1",
+        "screen:nowhere~1", "bad:²~1", "edit:99999~1", "[" * 100_000,
+    ],
+)  # fmt: skip
+def test_whatever_comes_through_a_hidden_box_gets_no_traceback(url: str, box: str, value: str) -> None:
+    for listener in listeners(url, box):
+        body = {"data": [value, None, None], "fn_index": listener, "session_hash": "s" + os.urandom(5).hex()}
+        response = httpx.post(f"{url}/gradio_api/run/predict", json=body, timeout=30)
+        assert "Traceback" not in response.text
+        assert '.py"' not in response.text
+        assert "root:x:0" not in response.text
+
+
 def test_a_click_from_nowhere_opens_nothing(url: str) -> None:
-    dependencies = httpx.get(url + "/config").json()["dependencies"]
-    opener = next(d["id"] for d in dependencies if any(t[1] == "change" for t in d["targets"]))
+    (opener,) = listeners(url, "open")
     for target in ("1-0", "../../etc/passwd", "", "9" * 40, "1-0.5"):
-        body = {"data": [target, None], "fn_index": opener, "session_hash": "nobody"}
+        body = {"data": [target, None, None], "fn_index": opener, "session_hash": "nobody"}
         response = httpx.post(f"{url}/gradio_api/run/predict", json=body)
         assert response.status_code == 200
         assert EN.no_source.split(".")[0] in response.text

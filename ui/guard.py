@@ -1,7 +1,7 @@
 """What stands between the network and Gradio: one ASGI layer, and the password check.
 
 Gradio opens about seventy routes; the page needs these few. Everything else is closed here, because what is not
-reachable needs no patch: uploads, the file proxy, the API, OAuth, monitoring, deep links, editing.
+reachable needs no patch: the file proxy, the API, OAuth, monitoring, deep links, editing.
 
 What it does not know: answers, articles, markup.
 """
@@ -47,7 +47,10 @@ GET = re.compile(
     r"|/gradio_api/(?:theme\.css|startup-events|user/?|login_check/?|app_id/?|queue/data|heartbeat/\w{1,64})"
 )
 POST = re.compile(r"/login/?|/gradio_api/(?:queue/join|run/predict/?|cancel|reset/?)")
-BODY_LIMIT = 64 * 1024  # bytes; the largest honest request is one question
+UPLOAD = "/gradio_api/upload"
+UPLOAD_PROGRESS = "/gradio_api/upload_progress"
+BODY_LIMIT = 2 * 1024 * 1024  # bytes; the largest honest request is a conversation out of the browser's storage
+UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
 PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
 TRIES_ALL = 60  # ... and from all addresses together
@@ -57,8 +60,16 @@ _ADDRESSES_KEPT = 4096
 class Guard:
     """Wrap Gradio: trusted hosts, closed routes, small bodies, slow logins, and our headers on every response."""
 
-    def __init__(self, app: App, *, host: str = "127.0.0.1", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        host: str = "127.0.0.1",
+        uploads: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.app = app
+        self.uploads = uploads
         self.hosts = trusted_hosts(host)
         self.any_address = not is_loopback(host)
         self.clock = clock
@@ -105,17 +116,19 @@ class Guard:
         if path.startswith(("/gradio_api/file", "/file", "/gradio_api/proxy", "/proxy")):
             return 403
         if method in ("GET", "HEAD"):
+            if self.uploads and path == UPLOAD_PROGRESS:
+                return None
             if not GET.fullmatch(path) or ".." in path:
                 return 404
             return 404 if b"deep_link" in scope.get("query_string", b"") else None
         if method != "POST":
             return 405
-        if not POST.fullmatch(path):
+        if not POST.fullmatch(path) and not (self.uploads and path == UPLOAD):
             return 404
         if not _same_site(headers):
             return 403
         length = headers.get(b"content-length", "0")
-        if not length.isdigit() or int(length) > BODY_LIMIT:
+        if not length.isdigit() or int(length) > _limit(path):
             return 413
         return None
 
@@ -154,15 +167,15 @@ class Guard:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Pass the request on, but never more than BODY_LIMIT bytes of it, whatever its length header said."""
-        read, started, refused = 0, False, False
+        """Pass the request on, but never more bytes of it than its path may have, whatever its length header said."""
+        read, started, refused, limit = 0, False, False, _limit(scope["path"])
 
         async def counted() -> Message:
             nonlocal read, refused
             message = await receive()
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
-                if read > BODY_LIMIT and not started:
+                if read > limit and not started:
                     refused = True
                     await _reply(send, 413)
                     return {"type": "http.disconnect"}
@@ -179,6 +192,10 @@ class Guard:
         except Exception:
             if not refused:  # a request that was cut off may well fail further in; it is already answered
                 raise
+
+
+def _limit(path: str) -> int:
+    return UPLOAD_LIMIT if path == UPLOAD else BODY_LIMIT
 
 
 def is_loopback(host: str) -> bool:

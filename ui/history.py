@@ -9,21 +9,31 @@ What it does not know: markup, Gradio, the library.
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from rag.types import Answer, Citation, Hit, Turn
 
-Talk = dict[str, Any]  # {"next": int, "turns": [turn, ...]}
+Talk = dict[str, Any]  # {"id": str, "title": str, "when": str, "next": int, "turns": [turn, ...]}
 TURNS_KEPT = 50  # older ones leave the page: a conversation does not grow without end
+TALKS_LISTED = 100
+_TITLE = 80  # characters of the first question that name a conversation
+_LONG, _MANY = 20_000, 60  # characters of a text, entries of a list that come back from a browser
 
 
 def new() -> Talk:
-    """Return an empty conversation."""
-    return {"next": 1, "turns": []}
+    """Return an empty conversation; it is named when it begins."""
+    return {"id": "", "title": "", "when": "", "next": 1, "turns": []}
 
 
-def begin(talk: Talk, question: str, *, scope: str = "") -> Talk:
-    """Add a turn that waits for its answer; `scope` says in words what was searched ("" = everything)."""
+def begin(talk: Talk, question: str, *, scope: str = "", name: str = "", when: str = "") -> Talk:
+    """Add a turn that waits for its answer; `scope` says in words what was searched ("" = everything).
+
+    `name` is the id that a new conversation takes, `when` the time of the question (ISO, UTC).
+    """
     turn = {
         "id": talk["next"],
         "question": question,
@@ -33,15 +43,25 @@ def begin(talk: Talk, question: str, *, scope: str = "") -> Talk:
         "short": None,
         "abstained": False,
         "engine": "",
+        "confidence": None,
         "citations": [],
         "also": [],
         "notes": [],
-        "ms": None,
+        "timings": {},
         "truncated": False,
         "state": "streaming",  # then done, stopped or failed
         "error": "",
+        "by_time": False,  # its sources in time order
+        "judged": "",  # what the person said of it: up or down
     }
-    return {"next": talk["next"] + 1, "turns": [*talk["turns"], turn][-TURNS_KEPT:]}
+    turns = [*talk["turns"], turn][-TURNS_KEPT:]
+    return talk | {
+        "id": talk["id"] or name,
+        "title": talk["title"] or question[:_TITLE],
+        "when": when or talk["when"],
+        "next": talk["next"] + 1,
+        "turns": turns,
+    }
 
 
 def grow(talk: Talk, answer: Answer) -> Talk:
@@ -54,10 +74,11 @@ def grow(talk: Talk, answer: Answer) -> Talk:
         short=answer.short,
         abstained=answer.abstained,
         engine=answer.engine,
+        confidence=answer.confidence,
         citations=[cite(c) for c in answer.citations],
         also=[found(h) for h in answer.sources if h.chunk.id not in cited],
         notes=list(answer.notes),
-        ms=answer.timings_ms.get("total"),
+        timings=dict(answer.timings_ms),
         truncated=answer.truncated,
         state="done" if answer.done else "streaming",
     )
@@ -75,7 +96,142 @@ def stop(talk: Talk) -> Talk:
 
 def drop(talk: Talk) -> Talk:
     """Take the last turn back, to ask it again."""
-    return {"next": talk["next"], "turns": talk["turns"][:-1]}
+    return talk | {"turns": talk["turns"][:-1]}
+
+
+def fork(talk: Talk, turn_id: int) -> Talk:
+    """Return the conversation as it stood before a turn, to ask that turn anew.
+
+    The last turn is simply taken back. Before an earlier one a new conversation begins, and the old one stays as it is:
+    nothing that was answered is lost.
+    """
+    before = [t for t in talk["turns"] if t["id"] < turn_id]
+    if talk["turns"] and talk["turns"][-1]["id"] == turn_id:
+        return drop(talk)
+    return talk | {"id": "", "title": before[0]["question"][:_TITLE] if before else "", "turns": before}
+
+
+def change(talk: Talk, turn_id: int, **changes: Any) -> Talk:
+    """Change what is kept of one turn."""
+    return talk | {"turns": [t | changes if t["id"] == turn_id else t for t in talk["turns"]]}
+
+
+def entry(talk: Talk) -> dict[str, Any]:
+    """Return what the list of conversations shows of this one."""
+    return {k: talk[k] for k in ("id", "title", "when")}
+
+
+def listed(talks: list[dict[str, Any]], talk: Talk) -> list[dict[str, Any]]:
+    """Return the list of conversations with this one in it as it is now, the latest first."""
+    others = [t for t in talks if t["id"] != talk["id"]]
+    return sorted([entry(talk), *others], key=lambda t: str(t["when"]), reverse=True)[:TALKS_LISTED]
+
+
+def record(talk: Talk, *, whole: bool = False) -> str:
+    """Return what the browser keeps of a conversation, as JSON: the turns that it has, and the last one (or all)."""
+    turns = talk["turns"] if whole else talk["turns"][-1:]
+    ids = [t["id"] for t in talk["turns"]]
+    return json.dumps(entry(talk) | {"next": talk["next"], "ids": ids, "turns": turns}, ensure_ascii=False)
+
+
+def restored(data: Any) -> Talk | None:
+    """Read a conversation that comes back from a browser; None when it is none.
+
+    A browser may send anything, so every field is brought to its type and a bounded size. Quotes are checked against the
+    article once more when they are opened.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data.get("turns"), list):
+        return None
+    name = str(data.get("id", ""))
+    turns = [t for t in map(_restored_turn, data["turns"][-TURNS_KEPT:]) if t]
+    if not re.fullmatch(r"[0-9a-f]{12}", name) or not turns:
+        return None
+    turns.sort(key=lambda t: t["id"])
+    following = max(_whole(data.get("next")), turns[-1]["id"] + 1)
+    talk = {"id": name, "title": _words(data.get("title"), _TITLE), "when": _words(data.get("when"), 40)}
+    return talk | {"next": following, "turns": turns}
+
+
+def restored_list(data: Any) -> list[dict[str, Any]]:
+    """Read a list of conversations that comes back from a browser."""
+    found = []
+    for t in data[:TALKS_LISTED] if isinstance(data, list) else []:
+        if isinstance(t, Mapping) and re.fullmatch(r"[0-9a-f]{12}", str(t.get("id", ""))):
+            found.append(
+                {"id": str(t["id"]), "title": _words(t.get("title"), _TITLE), "when": _words(t.get("when"), 40)}
+            )
+    return sorted(found, key=lambda t: t["when"], reverse=True)
+
+
+def _restored_turn(data: Any) -> dict[str, Any] | None:
+    if not isinstance(data, Mapping) or _whole(data.get("id")) < 1 or not isinstance(data.get("question"), str):
+        return None
+    fresh = begin(new() | {"next": _whole(data["id"])}, _words(data["question"]))["turns"][0]
+    state = data.get("state")
+    for k in ("standalone", "scope", "text", "engine", "error"):
+        fresh[k] = _words(data.get(k))
+    confidence = data.get("confidence")
+    timings = data.get("timings")
+    notes = data.get("notes")
+    return fresh | {
+        "short": _words(data["short"]) if isinstance(data.get("short"), str) else None,
+        "confidence": _number(confidence) if confidence is not None else None,
+        "timings": {str(k)[:20]: _number(v) for k, v in timings.items()} if isinstance(timings, Mapping) else {},
+        "notes": [_words(n) for n in notes[:_MANY]] if isinstance(notes, list) else [],
+        "citations": _restored_sources(data.get("citations"), cited=True),
+        "also": _restored_sources(data.get("also"), cited=False),
+        "abstained": data.get("abstained") is True,
+        "truncated": data.get("truncated") is True,
+        "by_time": data.get("by_time") is True,
+        "judged": data["judged"] if data.get("judged") in ("up", "down") else "",
+        # it was answering when the page went away: what had come by then is what there is
+        "state": state if state in ("done", "stopped", "failed") else "stopped",
+    }
+
+
+def _restored_sources(data: Any, *, cited: bool) -> list[dict[str, Any]]:
+    out = []
+    for c in data[:_MANY] if isinstance(data, list) else []:
+        if not isinstance(c, Mapping):
+            continue
+        each: dict[str, Any] = {k: _words(c.get(k)) for k in ("article_id", "chunk_id", "title")}
+        each |= {
+            k: _words(c[k]) if isinstance(c.get(k), str) else None for k in ("outlet", "published", "held", "event")
+        }
+        each |= {k: _day(each[k]) for k in ("published", "held")}
+        each |= {k: _whole(c.get(k)) for k in ("start", "end")}
+        if cited:
+            each |= {k: _words(c.get(k)) for k in ("quote", "url")} | {
+                k: _whole(c.get(k)) for k in ("marker", "sentence")
+            }
+            known = c.get("verdict") in ("supported", "partial", "unsupported")
+            each["verdict"] = c["verdict"] if known else "unsupported"
+            copies = c.get("copies")
+            each["copies"] = [_words(x, 64) for x in copies[:_MANY]] if isinstance(copies, list) else []
+        else:
+            each |= {"rank": _whole(c.get("rank")), "score": _number(c.get("score"))}
+        out.append(each)
+    return out
+
+
+def _words(value: Any, most: int = _LONG) -> str:
+    return value[:most] if isinstance(value, str) else ""
+
+
+def _day(value: str | None) -> str | None:
+    try:
+        return date.fromisoformat(value or "").isoformat()
+    except ValueError:
+        return None
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9 else 0
+
+
+def _number(value: Any) -> float:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+    return float(value) if good else 0.0
 
 
 def running(talk: Talk) -> bool:
@@ -107,6 +263,17 @@ def turns(talk: Talk) -> tuple[Turn, ...]:
     return tuple(said)
 
 
+def said_before(said: Sequence[Turn]) -> Talk:
+    """Return a conversation in which this was said, to go on from it."""
+    talk = new()
+    for turn in said:
+        if turn.role == "user":
+            talk = begin(talk, turn.content)
+        elif talk["turns"]:
+            talk = _last(talk, text=turn.content, state="done")
+    return stop(talk) if talk["turns"] else talk
+
+
 def find(talk: Talk, turn_id: int, index: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return (turn, citation) for the `index`-th citation of a turn, None if this conversation has no such thing."""
     for turn in talk["turns"]:
@@ -135,6 +302,10 @@ def found(h: Hit) -> dict[str, Any]:
         "title": a.title,
         "outlet": a.outlet,
         "published": a.published.isoformat() if a.published else None,
+        "event": a.event.label if a.event else None,
+        "held": a.event.start.isoformat() if a.event and a.event.start else None,
+        "rank": h.rank,
+        "score": h.score,
         "start": h.chunk.start,
         "end": h.chunk.end,
     }
@@ -142,4 +313,4 @@ def found(h: Hit) -> dict[str, Any]:
 
 def _last(talk: Talk, **changes: Any) -> Talk:
     *before, turn = talk["turns"]
-    return {"next": talk["next"], "turns": [*before, turn | changes]}
+    return talk | {"turns": [*before, turn | changes]}

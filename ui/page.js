@@ -1,41 +1,74 @@
 // What the page does in the browser: markers open the evidence, names and roles reach the screen reader, the thread
-// follows the answer. No library, no network: a click on a marker writes its target into the hidden #open box, and
-// Gradio carries it to the server.
+// follows the answer, conversations are kept. No library, no network: a click on a drawn button writes its value into a
+// hidden box, and Gradio carries it to the server.
 (() => {
 	"use strict";
-	const say = window.recapWords;
-	document.documentElement.lang = say.lang;
 	const $ = (id) => document.getElementById(id);
+	let say = window.recapWords.en;
 	const narrow = () => matchMedia("(max-width: 60rem)").matches;
 	let asked = null; // the marker that was chosen last
 	let until = 0; // so long its article may still arrive, or be drawn once more (ms)
 	let clicks = 0;
 
-	// --- names and roles: Gradio's sanitiser drops aria-*, so they are given here, before anything is drawn
+	function send(id, value) {
+		const box = document.querySelector(`#${id} textarea, #${id} input`);
+		if (!box) return false;
+		box.value = value;
+		box.dispatchEvent(new Event("input", { bubbles: true }));
+		return true;
+	}
+
+	// --- names and roles: Gradio's sanitiser drops aria-* and viewBox, so they are given here, before anything is drawn
 	function name(root) {
 		for (const b of root.querySelectorAll("button.cite:not([aria-label]), button.quote:not([aria-haspopup])")) {
 			if (b.classList.contains("cite")) b.setAttribute("aria-label", b.title);
 			b.setAttribute("aria-controls", "evidence");
 			b.setAttribute("aria-haspopup", "true");
 		}
+		for (const b of root.querySelectorAll("button.act[title]:not([aria-label])"))
+			if (b.title !== b.textContent) b.setAttribute("aria-label", b.title);
+		for (const c of root.querySelectorAll("svg.chart:not([viewBox])")) {
+			c.setAttribute("viewBox", `0 0 ${c.getAttribute("width")} ${c.getAttribute("height")}`);
+			c.setAttribute("role", "img");
+			c.setAttribute("aria-label", c.querySelector("title")?.textContent || "");
+		}
+		for (const t of root.querySelectorAll(".talks li.current .talk-open:not([aria-current])"))
+			t.setAttribute("aria-current", "true");
 	}
 	function roles() {
 		const set = (id, values) => {
 			const el = $(id);
 			if (el) for (const [k, v] of Object.entries(values)) if (el.getAttribute(k) !== v) el.setAttribute(k, v);
 		};
+		const lang = document.querySelector("#brand .brand")?.lang || "en";
+		if (document.documentElement.lang !== lang) {
+			document.documentElement.lang = lang;
+			say = window.recapWords[lang] || say;
+		}
+		const on = document.querySelector("#tabs [role=tab][aria-selected=true]")?.dataset.tabId || "ask";
+		if (document.body.dataset.screen !== on) {
+			document.body.dataset.screen = on;
+			document.body.classList.remove("reading", "sheet", "shelf");
+			if (narrow() && on !== "ask") scrollTo(0, 0);
+		}
 		const up = document.body.classList.contains("sheet");
 		set("talk", { role: "region", "aria-label": say.talk });
+		set("shelf", { role: "region", "aria-label": say.talks });
+		set("lang", { "aria-label": say.language, lang: say.other });
+		set("talks-open", { "aria-expanded": String(document.body.classList.contains("shelf")), "aria-controls": "shelf" });
+		document.querySelector("#tabs [role=tablist]")?.setAttribute("aria-label", say.screens);
 		set("evidence", { role: up ? "dialog" : "region", "aria-label": say.evidence, tabindex: "-1" });
 		const busy = document.querySelector("#live .turn.streaming") ? "true" : "false";
 		set("live", { role: "region", "aria-live": "polite", "aria-label": say.live, "aria-busy": busy });
 	}
 
 	// --- the evidence
+	const spot = (b) =>
+		b.value.startsWith("passage:") ? b.value.split(":").slice(1).join("-") : b.value;
 	const at = (value) => document.querySelector(`#reader .reader[class~="at-${value}"]`);
+	const opens = "button.cite, button.quote, button.act[value^='passage:']";
 	function current(value) {
-		for (const b of document.querySelectorAll("button.cite, button.quote"))
-			b.classList.toggle("current", b.value === value);
+		for (const b of document.querySelectorAll(opens)) b.classList.toggle("current", spot(b) === value);
 	}
 	function show() {
 		until = Math.min(until, performance.now() + 500);
@@ -52,16 +85,16 @@
 	function open(button) {
 		asked = button;
 		until = performance.now() + 20000;
-		current(button.value);
+		current(spot(button));
+		document.body.classList.add("reading");
 		if (narrow()) sheet(true);
-		if (at(button.value)) return show();
-		const box = document.querySelector("#open textarea, #open input");
-		box.value = `${button.value}.${++clicks}`;
-		box.dispatchEvent(new Event("input", { bubbles: true }));
+		if (at(spot(button))) return show();
+		if (button.matches(".act")) send("act", `${button.value}~${++clicks}`);
+		else send("open", `${button.value}.${++clicks}`);
 	}
 	function sheet(up) {
 		document.body.classList.toggle("sheet", up);
-		for (const id of ["talk", "bar"]) if ($(id)) $(id).inert = up;
+		for (const id of ["screens", "bar"]) if ($(id)) $(id).inert = up;
 		if ($("evidence")) {
 			$("evidence").setAttribute("role", up ? "dialog" : "region");
 			if (up) $("evidence").setAttribute("aria-modal", "true");
@@ -70,18 +103,147 @@
 	}
 	function back() {
 		sheet(false);
-		const same = asked && (asked.isConnected ? asked : document.querySelector(`button.cite[value="${asked.value}"]`));
+		document.body.classList.remove("reading");
+		const same = asked && (asked.isConnected ? asked : document.querySelector(`button[value="${CSS.escape(asked.value)}"]`));
 		if (same) same.focus();
 	}
 
+	// --- conversations: each under a key of its own, so that two tabs never overwrite each other's
+	const KEY = "recap.talk.";
+	const store = {
+		get(id) {
+			try {
+				return JSON.parse(localStorage.getItem(KEY + id));
+			} catch {
+				return null;
+			}
+		},
+		all() {
+			const ids = Object.keys(localStorage).filter((k) => k.startsWith(KEY));
+			const found = ids.map((k) => store.get(k.slice(KEY.length))).filter((t) => t && t.id);
+			return found
+				.map(({ id, title, when }) => ({ id, title, when }))
+				.sort((a, b) => (a.when < b.when ? 1 : -1));
+		},
+		put(talk) {
+			for (;;) {
+				try {
+					return localStorage.setItem(KEY + talk.id, JSON.stringify(talk));
+				} catch {
+					const oldest = store.all().filter((t) => t.id !== talk.id).pop();
+					if (!oldest) return; // the browser keeps nothing for us: the page works on without
+					localStorage.removeItem(KEY + oldest.id);
+				}
+			}
+		},
+	};
+	function remember(id) {
+		try {
+			sessionStorage.setItem("recap.open", id);
+		} catch {}
+	}
+	let taken = "";
+	function keep() {
+		const told = document.querySelector("#keep .keep")?.textContent || "";
+		if (!told || told === taken) return;
+		taken = told;
+		try {
+			const { ids, turns, ...talk } = JSON.parse(decodeURIComponent(told));
+			const fresh = new Map(turns.map((t) => [t.id, t]));
+			const before = (store.get(talk.id)?.turns || []).filter((t) => ids.includes(t.id) && !fresh.has(t.id));
+			store.put({ ...talk, turns: [...before, ...turns].sort((a, b) => a.id - b.id) });
+			remember(talk.id);
+		} catch {}
+	}
+	function tell(more) {
+		try {
+			return send("kept", JSON.stringify({ talks: store.all(), at: ++clicks, ...more }));
+		} catch {
+			return false; // no storage here
+		}
+	}
+	let arrived = false;
+	function arrive() {
+		if (arrived || !document.querySelector("#kept textarea, #kept input") || !$("question")) return;
+		arrived = true;
+		setTimeout(() => {
+			let lang = "en", last = "", talks = [];
+			try {
+				lang = localStorage.getItem("recap.lang") || (navigator.language || "en").slice(0, 2);
+				last = sessionStorage.getItem("recap.open") || "";
+				talks = store.all();
+			} catch {}
+			if (talks.length || (lang !== "en" && window.recapWords[lang])) tell({ lang });
+			if (last && store.get(last)) send("resume", JSON.stringify({ talk: store.get(last), talks, at: ++clicks }));
+		}, 0);
+	}
+	addEventListener("storage", (e) => e.key?.startsWith(KEY) && tell({}));
+	function talks(button) {
+		const [verb, id] = button.value.split(":");
+		if (verb === "talk") {
+			remember(id);
+			document.body.classList.remove("shelf");
+			return send("resume", JSON.stringify({ talk: store.get(id), talks: store.all(), at: ++clicks }));
+		}
+		if (!button.classList.contains("sure")) {
+			button.classList.add("sure");
+			button.firstElementChild.textContent = say.sure;
+			return;
+		}
+		try {
+			localStorage.removeItem(KEY + id);
+			if (sessionStorage.getItem("recap.open") === id) remember("");
+		} catch {}
+		tell({ forgot: id });
+	}
+	let fetched = "";
+	function download() {
+		const out = document.querySelector("#download .download");
+		if (!out || out.textContent === fetched) return;
+		fetched = out.textContent;
+		const link = document.createElement("a");
+		link.href = URL.createObjectURL(new Blob([decodeURIComponent(fetched)], { type: "text/markdown" }));
+		link.download = out.title;
+		link.click();
+		setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+	}
+
+	// --- every other button that is drawn
+	function act(button) {
+		const verb = button.value.split(":")[0];
+		if (verb === "talk" || verb === "forget") return talks(button);
+		if (verb === "ask" || verb === "replay") return send("begin", `${button.value}~${++clicks}`);
+		send("act", `${button.value}~${++clicks}`);
+		if (verb === "edit") document.querySelector("#question textarea")?.focus();
+	}
+	const shelf = (up) => {
+		document.body.classList.toggle("shelf", up);
+		roles();
+		(up ? document.querySelector("#shelf button") : $("talks-open"))?.focus();
+	};
+
 	document.addEventListener("click", (e) => {
-		const b = e.target.closest("button.cite, button.quote");
-		if (b) return open(b);
-		if (e.target.closest("#close")) return back();
+		const b = e.target.closest("button");
+		if (b?.matches(opens)) return open(b);
+		if (b?.matches(".act")) return act(b);
+		if (b?.id === "close") return back();
+		if (b?.id === "talks-open") return shelf(!document.body.classList.contains("shelf"));
+		if (b?.id === "talks-close") return shelf(false);
+		if (b?.id === "new") {
+			remember("");
+			document.body.classList.remove("shelf");
+		}
+		if (b?.id === "lang")
+			try {
+				localStorage.setItem("recap.lang", say.other);
+			} catch {}
+		if (b?.id === "export") fetched = "";
 		if (document.body.classList.contains("sheet") && !e.target.closest("#evidence")) back();
+		if (document.body.classList.contains("shelf") && !e.target.closest("#shelf")) document.body.classList.remove("shelf");
 	});
 	document.addEventListener("keydown", (e) => {
 		if (e.key !== "Escape" || e.defaultPrevented) return;
+		if (document.body.classList.contains("shelf")) return shelf(false);
 		if (document.body.classList.contains("sheet") || $("evidence")?.contains(document.activeElement)) back();
 	});
 	addEventListener("resize", () => {
@@ -96,7 +258,8 @@
 	function pin(turn) {
 		const thread = $("thread");
 		const scroller = narrow() ? document.scrollingElement : thread;
-		const top = narrow() ? $("bar").offsetHeight : thread.getBoundingClientRect().top;
+		const nav = document.querySelector("#tabs > .tab-wrapper");
+		const top = narrow() ? $("bar").offsetHeight + nav.offsetHeight : thread.getBoundingClientRect().top;
 		const gap = turn.getBoundingClientRect().top - top - (turn.id === "turn-1" ? 36 : 0);
 		if (gap > 0) scroller.scrollTop += gap;
 	}
@@ -124,8 +287,11 @@
 		}
 		name(document);
 		roles();
-		if (asked) current(asked.value);
-		if (article && asked && performance.now() < until && at(asked.value)) show();
+		if (asked) current(spot(asked));
+		if (article && asked && performance.now() < until && at(spot(asked))) show();
 		answer();
+		keep();
+		download();
+		arrive();
 	}).observe(document.documentElement, { childList: true, subtree: true });
 })();

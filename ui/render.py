@@ -35,7 +35,8 @@ _MARKER = re.compile(r"\[(\d{1,3})\]")
 _MARKED = re.compile(
     r"(?P<word>[^\s\[\]]{0,24})[ \t]*(?P<marks>\[\d{1,3}\](?:[ \t]*\[\d{1,3}\])*)(?P<stop>[.,;:!?…\"'”’)]*)"
 )
-_SPACES = re.compile(r"[\s\u2028\u2029]+")
+_SPACES = re.compile(r"(?:(?![\u00a0\u202f])\s)+")  # not the spaces that keep a colon on its line
+SUPPORT_HIGH, SUPPORT_FAIR = 0.8, 0.5  # the reader's probability from which a label says so
 
 
 def text(value: object) -> str:
@@ -99,9 +100,11 @@ def dated(c: Mapping[str, Any], s: Strings = EN) -> str:
 
 def turn(data: Mapping[str, Any], s: Strings = EN) -> str:
     """Render one question with its answer: waiting, growing, done, abstained, stopped or failed."""
-    state = data["state"]
+    state, n = data["state"], int(data["id"])
+    settled = state != "streaming"
     classes = ["turn", state] + (["abstained"] if data["abstained"] and state != "failed" else [])
-    parts = [f'<h2 class="question" dir="auto">{text(data["question"])}</h2>']
+    change = act("edit", n, label=s.edit, name=s.edit_name.format(question=data["question"])) if settled else ""
+    parts = [f'<div class="asked"><h2 class="question" dir="auto">{text(data["question"])}</h2>{change}</div>']
     if data["scope"]:
         parts.append(f'<p class="aside">{text(s.scoped.format(scope=data["scope"]))}</p>')
     if data["standalone"].strip() and not same(data["standalone"], data["question"]):
@@ -113,20 +116,89 @@ def turn(data: Mapping[str, Any], s: Strings = EN) -> str:
     if data["text"]:
         tag = f'<p class="tag">{text(s.abstained)}</p>' if data["abstained"] else ""
         parts.append(f'<div class="answer" dir="auto">{tag}{answer_text(data, s)}</div>')
-    elif state == "streaming":
+    elif not settled:
         parts.append(f'<p class="waiting">{text(s.reading)}<span class="dots"></span></p>')
     if state == "stopped":
         parts.append(f'<p class="aside">{text(s.stopped)}</p>')
     if data["truncated"] and state == "done" and not data["notes"]:  # else a note says how
         parts.append(f'<p class="aside warn">{text(s.truncated)}</p>')
-    if data["citations"] and state != "streaming":
-        parts.append(sources(data, s))
+    if settled and (words := support(data, s)):
+        parts.append(f'<p class="support {words[0]}">{text(words[1])}</p>')
     if data["notes"]:
-        parts.append('<ul class="notes">' + "".join(f"<li>{text(n)}</li>" for n in data["notes"]) + "</ul>")
-    if state != "streaming" and data["engine"]:
-        spent = f" · {text(s.seconds.format(s=_seconds(data['ms'])))}" if data["ms"] is not None else ""
+        parts.append('<ul class="notes">' + "".join(f"<li>{text(each)}</li>" for each in data["notes"]) + "</ul>")
+    if data["citations"] and settled:
+        parts.append(sources(data, s))
+    if data["also"] and settled:
+        parts.append(also_found(data, s))
+    if settled and data["engine"]:
+        total = data["timings"].get("total")
+        spent = f" · {text(s.seconds.format(s=_seconds(total, s)))}" if total is not None else ""
         parts.append(f'<p class="by">{text(engine(data["engine"], s))}{spent}</p>')
-    return f'<section class="{" ".join(classes)}" id="turn-{int(data["id"])}">{"".join(parts)}</section>'
+        parts.append(f'<div class="foot">{judged(data, s)}{how(data, s)}</div>')
+    return f'<section class="{" ".join(classes)}" id="turn-{n}">{"".join(parts)}</section>'
+
+
+def act(verb: str, *arguments: object, label: str, name: str = "", kind: str = "") -> str:
+    """Render a button that page.js carries to the server as VERB:ARGUMENT:...; `name` is its name in full."""
+    value = ":".join([verb, *(percent(str(a), safe="") for a in arguments)])
+    classes = f"act {kind}".strip()
+    return (
+        f'<button type="button" class="{classes}" value="{text(value)}" title="{text(name or label)}">'
+        f'<span dir="auto">{text(label)}</span></button>'
+    )
+
+
+def support(data: Mapping[str, Any], s: Strings = EN) -> tuple[str, str] | None:
+    """Say in one label how far an answer is backed: (class, words); None where nothing was claimed.
+
+    The reader's own confidence is a calibrated probability; a language model has none, so its label is what the check of
+    its sentences found.
+    """
+    if data["state"] == "failed" or data["abstained"] or not data["citations"]:
+        return None
+    verdicts = {c["verdict"] for c in data["citations"]}
+    if "unsupported" in verdicts:
+        return "low", s.support_unbacked
+    if "partial" in verdicts:
+        return "fair", s.support_partly
+    p = data["confidence"]
+    if p is None:
+        return "high", s.support_checked
+    if p >= SUPPORT_HIGH:
+        return "high", s.support_high
+    return ("fair", s.support_fair) if p >= SUPPORT_FAIR else ("low", s.support_low)
+
+
+def judged(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """Render the two buttons that say whether an answer is right, or what was said."""
+    n = int(data["id"])
+    if data["judged"]:
+        return f'<p class="judged">{text(s.judged_up if data["judged"] == "up" else s.judged_down)}</p>'
+    about = data["question"]
+    return '<div class="judge">' + (
+        act("good", n, label=s.good, name=s.good_name.format(question=about))
+        + act("bad", n, label=s.bad, name=s.bad_name.format(question=about))
+        + "</div>"
+    )
+
+
+def how(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """Render what stands behind an answer: the probability, the times, the passages that were ranked and their scores."""
+    facts = []
+    if data["confidence"] is not None:
+        facts.append((s.how_confidence, s.how_chance.format(n=round(data["confidence"] * 10))))
+    if data["standalone"].strip():
+        facts.append((s.how_question, data["standalone"]))
+    facts += [(s.how_stages.get(k, k), s.how_ms.format(n=round(ms))) for k, ms in data["timings"].items()]
+    listing = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in facts)
+    rows = "".join(
+        f'<tr><td>{int(h["rank"])}</td><td dir="auto">{text(h["title"] or s.no_title)}</td><td>{h["score"]:.4f}</td></tr>'
+        for h in sorted(data["also"], key=lambda h: h["rank"])
+    )
+    heads = "".join(f'<th scope="col">{text(h)}</th>' for h in (s.how_rank, s.how_headline, s.how_score))
+    table = f"<table><caption>{text(s.how_hits)}</caption><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>"
+    words = f"<dl>{listing}</dl>{table if rows else ''}<p>{text(s.how_verdicts)}</p>"
+    return f'<details class="how"><summary>{text(s.how)}</summary>{words}</details>'
 
 
 def turns(data: Iterable[Mapping[str, Any]], s: Strings = EN) -> str:
@@ -144,17 +216,21 @@ def answer_text(data: Mapping[str, Any], s: Strings = EN) -> str:
     for i, c in enumerate(data["citations"]):
         waiting.setdefault(c["marker"], []).append(i)
 
-    def take(n: int) -> str:
+    def take(n: int) -> int | None:
         queue = waiting.get(n)
         if not queue:
-            return ""
-        return marker(data, queue.pop(0) if len(queue) > 1 else queue[0], s)
+            return None
+        return queue.pop(0) if len(queue) > 1 else queue[0]
 
     def buttons(line: str) -> str:
         out, at = [], 0
         for m in _MARKED.finditer(line):
-            marks = "".join(take(int(n)) for n in _MARKER.findall(m["marks"]))
+            taken = [i for n in _MARKER.findall(m["marks"]) if (i := take(int(n))) is not None]
+            marks = "".join(marker(data, i, s) for i in taken)
+            worst = min(taken, key=lambda i: _WORST.index(data["citations"][i]["verdict"]), default=None)
             word = text(m["word"]) + marks + text(m["stop"])
+            if worst is not None and (said := verdict(data["citations"][worst], s)):
+                word += f' <span class="verdict {data["citations"][worst]["verdict"]}">{text(said)}</span>'
             # a marker never stands alone on a line: it stays with the word before it and the stop behind it
             out += [text(line[at : m.start()]), f'<span class="nb">{word}</span>' if marks else word]
             at = m.end()
@@ -190,6 +266,9 @@ def marker(data: Mapping[str, Any], index: int, s: Strings = EN) -> str:
     return f'<button type="button" class="{kind}" value="{target}" title="{text(name)}">{int(c["marker"])}</button>'
 
 
+_WORST = ("unsupported", "partial", "supported")
+
+
 def verdict(c: Mapping[str, Any], s: Strings = EN) -> str:
     """Say in a word how far the quote carries the sentence; "" when it does."""
     return {"partial": s.partial, "unsupported": s.unsupported}.get(c["verdict"], "")
@@ -201,7 +280,7 @@ def sources(data: Mapping[str, Any], s: Strings = EN) -> str:
     for i, c in enumerate(data["citations"]):
         groups.setdefault(c["marker"], []).append(i)
     items = []
-    for n, indexes in sorted(groups.items()):
+    for n, indexes in _ordered(groups, data):
         c = data["citations"][indexes[0]]
         meta = " · ".join(text(p) for p in (c["outlet"], dated(c, s)) if p)
         quotes, seen = [], set()
@@ -210,8 +289,8 @@ def sources(data: Mapping[str, Any], s: Strings = EN) -> str:
             if (each["start"], each["end"]) in seen:
                 continue
             seen.add((each["start"], each["end"]))
-            word = verdict(each, s)
-            badge = f' <span class="verdict {each["verdict"]}">{text(word)}</span>' if word else ""
+            word = verdict(each, s) or s.supported
+            badge = f' <span class="verdict {each["verdict"]}">{text(word)}</span>'
             quotes.append(
                 f'<button type="button" class="quote" value="{int(data["id"])}-{i}" '
                 f'title="{text(source_name(each, s))}"><span dir="auto">{text(each["quote"])}</span>{badge}</button>'
@@ -220,7 +299,49 @@ def sources(data: Mapping[str, Any], s: Strings = EN) -> str:
             f'<li class="source"><span class="n">{n}</span><div><p class="headline" dir="auto">'
             f'{text(c["title"] or s.no_title)}</p><p class="meta">{meta}</p>{"".join(quotes)}</div></li>'
         )
-    return f'<h3 class="label">{text(s.sources)}</h3><ol class="sources">{"".join(items)}</ol>'
+    order = ""
+    if len({_when(c) for c in (*data["citations"], *data["also"])}) > 1:
+        order = act("order", int(data["id"]), label=s.order_cited if data["by_time"] else s.order_time, kind="quiet")
+    head = f'<h3 class="label">{text(s.sources)} <span>{text(independent(data["citations"], s))}</span></h3>{order}'
+    return f'<div class="head">{head}</div><ol class="sources">{"".join(items)}</ol>'
+
+
+def _ordered(groups: Mapping[int, list[int]], data: Mapping[str, Any]) -> list[tuple[int, list[int]]]:
+    """Order an answer's sources by their number, or by when they were published, the undated last."""
+    if not data["by_time"]:
+        return sorted(groups.items())
+    return sorted(groups.items(), key=lambda g: (_when(data["citations"][g[1][0]]), g[0]))
+
+
+def _when(c: Mapping[str, Any]) -> str:
+    return c["published"] or c["held"] or "9999"
+
+
+def independent(citations: Sequence[Mapping[str, Any]], s: Strings = EN) -> str:
+    """Say how much coverage backs an answer, copies counted once: "5 articles, 2 independent"."""
+    pieces: list[set[str]] = []
+    for c in citations:
+        piece = {c["article_id"], *c["copies"]}
+        touching = [p for p in pieces if p & piece]
+        pieces = [p for p in pieces if not p & piece] + [piece.union(*touching)]
+    total = _count(sum(map(len, pieces)), s.article_one, s.article_many)
+    return total if sum(map(len, pieces)) == len(pieces) else f"{total}, {s.independent.format(n=len(pieces))}"
+
+
+def also_found(data: Mapping[str, Any], s: Strings = EN) -> str:
+    """List the passages that were considered and not cited, in the order found or in time order."""
+    found = sorted(data["also"], key=_when) if data["by_time"] else data["also"]
+    rows = "".join(
+        "<li>"
+        + act(
+            "passage", h["article_id"], h["start"], h["end"], label=h["title"] or s.no_title,
+            name=", ".join(p for p in (s.also_name.format(title=h["title"] or s.no_title), h["outlet"], dated(h, s)) if p),
+        )
+        + f'<span class="meta">{" · ".join(text(p) for p in (h["outlet"], dated(h, s)) if p)}</span></li>'
+        for h in found
+    )  # fmt: skip
+    title = _count(len(found), s.also_one, s.also_many)
+    return f'<details class="also-found"><summary>{text(title)}</summary><ol>{rows}</ol></details>'
 
 
 def engine(name: str, s: Strings = EN) -> str:
@@ -245,38 +366,72 @@ def reader(
     `copies` counts the articles that are copies of this piece, itself included.
     """
     c = data["citations"][index]
-    meta = []
-    if article.published:
-        meta.append((s.lent if article.published_lent else s.published).format(date=day(article.published, s)))
-    if (event := article.event) is not None:
-        on = day(event.start, s)
-        meta.append(s.event_on.format(event=event.label, date=on) if on else s.event_line.format(event=event.label))
-    if copies > 1:
-        meta.append(s.copies.format(n=copies))
-    head = [f'<p class="for">{text(s.passage_for.format(n=c["marker"], question=data["question"]))}</p>']
-    if article.outlet:
-        head.append(f'<p class="outlet">{text(article.outlet)}</p>')
-    head.append(f'<h2 class="headline" dir="auto" tabindex="-1">{text(article.title or s.no_title)}</h2>')
-    if article.authors:
-        head.append(f'<p class="byline">{text(s.by.format(authors=", ".join(article.authors)))}</p>')
-    head.append("".join(f'<p class="meta">{text(m)}</p>' for m in meta))
-    if (live := live_url(article.url, c["quote"])) is not None:
-        host = (urlsplit(live).hostname or "").removeprefix("www.")
-        head.append(
-            f'<p class="live"><a href="{html.escape(live)}" target="_blank" rel="noopener noreferrer nofollow">'
-            f"{text(s.live.format(host=host))}</a></p>"
-        )
     also = [
         (o["start"], o["end"])
         for o in data["citations"]
         if o["article_id"] == article.id and (o["start"], o["end"]) != (c["start"], c["end"])
     ]
-    strip = " · ".join(text(p) for p in (s.source.format(n=c["marker"]), article.outlet, dated(c, s)) if p)
+    words = s.passage_for.format(n=c["marker"], question=data["question"])
+    if said := verdict(c, s):
+        words = f"{words} ({said})"
+    name = s.source.format(n=c["marker"])
+    strip = " · ".join(text(p) for p in (name, article.outlet, dated(c, s)) if p)
+    lit = (c["start"], c["end"])
+    return _article(
+        article, lit, words, strip, at=f"{int(data['id'])}-{index}", also=also, copies=copies, chunks=chunks, s=s
+    )
+
+
+def passage(
+    article: Article, start: int, end: int, *, copies: int = 1, chunks: Sequence[Chunk] = (), s: Strings = EN
+) -> str:
+    """Render the whole article with `article.text[start:end]` lit; nothing is lit where the span is empty."""
+    on = dated({"published": article.published, "held": article.event.start if article.event else None}, s)
+    strip = " · ".join(text(p) for p in (article.outlet or article.title, on) if p)
+    at = f"{article.id}-{start}-{end}"
+    return _article(article, (start, end), "", strip, at=at, copies=copies, chunks=chunks, s=s)
+
+
+def _article(
+    article: Article,
+    lit: tuple[int, int],
+    words: str,
+    strip: str,
+    *,
+    at: str,
+    also: Sequence[tuple[int, int]] = (),
+    copies: int,
+    chunks: Sequence[Chunk],
+    s: Strings,
+) -> str:
+    meta = []
+    if article.published:
+        meta.append((s.lent if article.published_lent else s.published).format(date=day(article.published, s)))
+    head = [f'<p class="for">{text(words)}</p>'] if words else []
+    if article.outlet:
+        head.append(f'<p class="outlet">{text(article.outlet)}</p>')
+    head.append(f'<h2 class="headline" dir="auto" tabindex="-1">{text(article.title or s.no_title)}</h2>')
+    if article.authors:
+        head.append(f'<p class="byline">{text(s.by.format(authors=", ".join(article.authors)))}</p>')
+    if copies > 1:
+        meta.append(s.copies.format(n=copies))
+    head.append("".join(f'<p class="meta">{text(m)}</p>' for m in meta))
+    if (event := article.event) is not None:
+        on = day(event.start, s)
+        about = s.event_on.format(event=event.label, date=on) if on else s.event_line.format(event=event.label)
+        head.append(
+            act("event", event.key, event.edition or "", label=about, name=s.event_open.format(event=event.label), kind="quiet")
+        )  # fmt: skip
+    if (live := live_url(article.url, article.text[slice(*lit)])) is not None:
+        host = (urlsplit(live).hostname or "").removeprefix("www.")
+        head.append(
+            f'<p class="live"><a href="{html.escape(live)}" target="_blank" rel="noopener noreferrer nofollow">'
+            f"{text(s.live.format(host=host))}</a></p>"
+        )
     captions = [(k.start, k.end) for k in chunks if k.kind == "caption"]
-    prose = body(article.text, (c["start"], c["end"]), also=also, captions=captions)
-    target = f"{int(data['id'])}-{index}"
+    prose = body(article.text, lit, also=also, captions=captions)
     top = f'<header>{"".join(head)}</header><p class="strip">{strip}</p>'
-    return f'<article class="reader at-{target}">{top}<div class="body">{prose}</div></article>'
+    return f'<article class="reader at-{text(at)}">{top}<div class="body">{prose}</div></article>'
 
 
 def body(
@@ -304,7 +459,7 @@ def body(
         pieces = []
         for a, b in pairwise(cuts):
             piece = text(content[a:b])
-            if lit[0] <= a and b <= lit[1]:
+            if lit[0] <= a < b <= lit[1]:
                 piece = f'<mark class="lit">{piece}</mark>'
             elif any(x <= a and b <= y for x, y in also):
                 piece = f'<mark class="also">{piece}</mark>'
@@ -325,8 +480,50 @@ def evidence_note(sentence: str) -> str:
 
 
 def header(s: Strings = EN) -> str:
-    """Render the name of the page."""
-    return f'<div class="brand"><h1>{text(s.title)}</h1></div>'
+    """Render the name of the page; page.js reads the language of the page from it."""
+    return f'<div class="brand" lang="{text(s.lang)}"><h1>{text(s.title)}</h1></div>'
+
+
+def talks(listed: Sequence[Mapping[str, Any]], chosen: str, s: Strings = EN) -> str:
+    """Render the list of conversations, the open one marked; page.js opens and deletes them."""
+    if not listed:
+        return f'<nav class="talks"><p class="meta">{text(s.talks_none)}</p></nav>'
+    rows = []
+    for t in listed:
+        title = t["title"] or s.talk
+        kind = ' class="current"' if t["id"] == chosen else ""
+        open_it = act("talk", t["id"], label=title, kind="talk-open")
+        drop = act("forget", t["id"], label=s.talks_forget, name=s.talks_forget_name.format(title=title), kind="quiet")
+        rows.append(f"<li{kind}>{open_it}{drop}</li>")
+    return f'<nav class="talks"><ul>{"".join(rows)}</ul></nav>'
+
+
+def outgoing(kind: str, content: str, *, name: str = "") -> str:
+    """Render what page.js is to take: percent-encoded, so that no parser on the way touches it."""
+    return f'<div class="{kind}" title="{text(name)}">{percent(content, safe="")}</div>'
+
+
+def trail(where: str, s: Strings = EN) -> str:
+    """Render the way back to the overview, and where one is."""
+    here = f'<span class="here" dir="auto">{text(where)}</span>' if where else ""
+    return f'<nav class="trail">{act("screen", "explore", label=s.explore_back, kind="quiet")}{here}</nav>'
+
+
+def vacant(words: str, s: Strings = EN, *, heading: str = "") -> str:
+    """Render a screen that has nothing to show: why, and what to do."""
+    head = f"<h2>{text(heading)}</h2>" if heading else ""
+    return f'<div class="vacant">{head}<p>{text(words)}</p></div>'
+
+
+def loading(s: Strings = EN) -> str:
+    """Render a screen whose content is still to come."""
+    return f'<p class="waiting">{text(s.loading)}<span class="dots"></span></p>'
+
+
+def library_head(s: Strings = EN, *, read_only: bool = False) -> str:
+    """Render the library screen's heading."""
+    more = f'<p class="meta">{text(s.read_only)}</p>' if read_only else ""
+    return f'<header class="screen-head"><h2>{text(s.screen_library)}</h2>{more}</header>'
 
 
 def speaker(name: str, s: Strings = EN) -> str:
@@ -345,10 +542,11 @@ def welcome(events: Sequence[tuple[Event, int]], articles: int, pieces: int, *, 
     if events:
         total = s.counts.format(articles=total, events=_count(len(events), s.event_one, s.event_many))
     rows = "".join(
-        f'<li><span class="event">{text(e.label)}</span><span class="meta">{text(_facts(e, n, s))}</span></li>'
+        f'<li>{act("event", e.key, e.edition or "", label=e.label, name=s.event_open.format(event=e.label), kind="event")}<span class="meta">{text(_facts(e, n, s))}</span></li>'
         for e, n in events[:shown]
     )
-    more = f'<li class="more">{text(s.more_events.format(n=len(events) - shown))}</li>' if len(events) > shown else ""
+    rest = act("screen", "explore", label=s.more_events.format(n=len(events) - shown), kind="quiet")
+    more = f'<li class="more">{rest}</li>' if len(events) > shown else ""
     listing = f'<ul class="coverage">{rows}{more}</ul>' if events else ""
     return (
         f'<div class="welcome"><p class="lede">{text(s.tagline)}</p>'
@@ -356,11 +554,13 @@ def welcome(events: Sequence[tuple[Event, int]], articles: int, pieces: int, *, 
     )
 
 
-def empty(library: str, s: Strings = EN) -> str:
+def empty(library: str, *, read_only: bool = False, s: Strings = EN) -> str:
     """Render the first screen of a library that has no articles: how to add some."""
+    here = "" if read_only else f"<p>{act('screen', 'library', label=s.empty_add, kind='plain')}</p>"
     return (
         f'<div class="welcome"><p class="lede">{text(s.tagline)}</p><div class="vacant"><h2>{text(s.empty_title)}</h2>'
-        f"<p>{text(s.empty_body)}</p><p><code>{text(s.empty_command.format(library=shlex.quote(library)))}</code></p>"
+        f"<p>{text(s.empty_body)}</p>{here}"
+        f"<p>{text(s.empty_or)}</p><p><code>{text(s.empty_command.format(library=shlex.quote(library)))}</code></p>"
         f"<p>{text(s.empty_after)}</p></div></div>"
     )
 
@@ -370,9 +570,17 @@ def label(words: str) -> str:
     return f'<p class="label">{text(words)}</p>'
 
 
-def notice(sentence: str) -> str:
-    """Render a sentence above the question box."""
-    return f'<div class="notice" role="alert"><p>{text(sentence)}</p></div>'
+def notice(sentence: str, *, kind: str = "") -> str:
+    """Render a sentence that is to be noticed; `kind` "quiet": one that only helps."""
+    return (
+        f'<div class="{f"notice {kind}".strip()}" role="{"status" if kind else "alert"}"><p>{text(sentence)}</p></div>'
+    )
+
+
+def editing(number: int, words: str, s: Strings = EN) -> str:
+    """Render what will come of changing a question, and the way out of it."""
+    leave = act("unedit", number, label=s.cancel, kind="quiet")
+    return f'<div class="notice quiet" role="status"><p>{text(words)}</p>{leave}</div>'
 
 
 def _facts(e: Event, n: int, s: Strings) -> str:
@@ -383,5 +591,10 @@ def _count(n: int, one: str, many: str) -> str:
     return one if n == 1 else many.format(n=n)
 
 
-def _seconds(ms: float) -> str:
-    return f"{ms / 1000:.2f}" if ms < 995 else f"{ms / 1000:.1f}"
+def decimal(value: float, places: int, s: Strings = EN) -> str:
+    """Write a number with so many places, as the language does."""
+    return f"{value:.{places}f}".replace(".", s.decimal)
+
+
+def _seconds(ms: float, s: Strings) -> str:
+    return decimal(ms / 1000, 2 if ms < 995 else 1, s)

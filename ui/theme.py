@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ui.strings import EN, Strings
+from ui.strings import LANGUAGES, Strings
 
 SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Liberation Sans", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
@@ -66,7 +66,7 @@ def theme() -> Any:
     )
 
 
-def head(s: Strings = EN) -> str:
+def head() -> str:
     """Return the stylesheet, the words that the script needs, and the script, as they go into the page's head.
 
     Not `css=`: Gradio rewrites every selector given there. Not `js=`: it is run through eval, which our CSP forbids.
@@ -74,9 +74,17 @@ def head(s: Strings = EN) -> str:
     here = Path(__file__).parent
     css = (here / "style.css").read_text(encoding="utf-8")
     js = (here / "page.js").read_text(encoding="utf-8")
-    words = json.dumps({"lang": s.lang, "talk": s.talk, "evidence": s.evidence, "live": s.live_region})
-    words = words.replace("<", "\\u003c")
+    words = json.dumps({lang: _spoken(s) for lang, s in LANGUAGES.items()}).replace("<", "\\u003c")
     return f"<style>{css}</style><script>window.recapWords = {words};</script><script>{js}</script>"
+
+
+def _spoken(s: Strings) -> dict[str, str]:
+    """Return the words that page.js says itself."""
+    names = list(LANGUAGES)
+    return {
+        "talk": s.talk, "talks": s.talks, "evidence": s.evidence, "live": s.live_region, "language": s.language,
+        "screens": s.screens, "sure": s.talks_sure, "other": names[(names.index(s.lang) + 1) % len(names)],
+    }  # fmt: skip
 
 
 def favicon(folder: Path) -> Path:

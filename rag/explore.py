@@ -149,7 +149,8 @@ def _about(library: Library, key: str, edition: str | None) -> list[str]:
 class Sighting:
     """A caption or sentence that shows people together: `article.text[start:end] == quote`.
 
-    `names` are those who are together, in full as the article has them, in the order of the quote.
+    `names` are those who are together, in full as the article has them, in the order of the quote; `held` is the day of
+    the event that the article is about.
     """
 
     article_id: str
@@ -161,6 +162,7 @@ class Sighting:
     published: date | None = None
     outlet: str | None = None
     event: str | None = None
+    held: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -529,13 +531,13 @@ def sightings(article: Article) -> list[Sighting]:
     if not any(kind == "caption" or _may_say(article.text[s:e]) for kind, s, e in told):
         return []
     people = _People.of(article, stretches)
-    event = article.event.label if article.event else None
+    event, held = (article.event.label, article.event.start) if article.event else (None, None)
     out: list[Sighting] = []
     for kind, start, end in told:
         quote = article.text[start:end]
         groups = _in_caption(quote, people) if kind == "caption" else _in_sentence(quote, people)
         out += [
-            Sighting(article.id, start, end, quote, kind, names, article.published, article.outlet, event)
+            Sighting(article.id, start, end, quote, kind, names, article.published, article.outlet, event, held)
             for names in groups
         ]
     return out

@@ -39,7 +39,7 @@ HEAVY = {
     "torch": {"rag/store/embed.py", "rag/train/export.py", "rag/train/fit.py", "rag/train/net.py"},
     "transformers": {"rag/store/embed.py", "rag/train/net.py"},
     "sentence_transformers": {"rag/store/embed.py"},
-    "gradio": {"ui/page.py", "ui/theme.py"},
+    "gradio": {"ui/layout.py", "ui/page.py", "ui/theme.py"},
     "trafilatura": {"rag/ingest/parse.py"},
     "pypdf": {"rag/ingest/parse.py"},
     "docx": {"rag/ingest/parse.py"},

@@ -318,10 +318,12 @@ def test_junk_gets_no_traceback(url: str) -> None:
 
 
 def listeners(url: str, box: str) -> list[int]:
-    """The page's functions that hear of a change in one of its hidden boxes."""
+    """The page's functions that are given what one of its hidden boxes holds."""
     config = httpx.get(url + "/config").json()
     number = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == box)
-    return [d["id"] for d in config["dependencies"] if [number, "change"] in d["targets"]]
+    found = [d["id"] for d in config["dependencies"] if number in d["inputs"] and d["backend_fn"]]
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("box", ["act", "resume", "kept", "begin"])

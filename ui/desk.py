@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,11 +73,18 @@ class Desk:
         return s.too_long.format(n=len(question), limit=limit) if len(question) > limit else None
 
     def answer(
-        self, question: str, chosen: str, talk: history.Talk, *, rewrite: bool = True, s: Strings = EN
+        self,
+        question: str,
+        chosen: str,
+        talk: history.Talk,
+        *,
+        rewrite: bool = True,
+        as_of: date | None = None,
+        s: Strings = EN,
     ) -> Iterator[tuple[history.Talk, bool]]:
         """Yield (conversation, whole) while the answer grows; `whole` where more than the last turn changed.
 
-        `rewrite=False` asks the question as it was written. Never raises: a failure is a sentence in the turn.
+        `rewrite=False` asks the question as it was written, `as_of` as on another day than today. Never raises: a failure is a sentence in the turn.
         """
         event, year, words = self.scope(chosen, s)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -88,6 +95,7 @@ class Desk:
                 self.library,
                 talk["turns"][-1]["question"],
                 history=history.turns(talk),
+                as_of=as_of,
                 event=event,
                 year=year,
                 rewrite=rewrite,
@@ -324,14 +332,14 @@ class Desk:
 
         return self._said(found, s)
 
-    def asked_in(self, run: str, fact: str) -> tuple[str, tuple[Turn, ...]] | None:
-        """Return (question, what stood before it) of a fact in an evaluation run."""
+    def asked_in(self, run: str, fact: str) -> tuple[str, tuple[Turn, ...], date | None]:
+        """Return (question, what stood before it, the day it was asked) of a fact in an evaluation run; "" if unknown."""
         try:
             found = runs.result(self.runs_folder, run, fact)
         except Exception:
             log.exception("The run could not be read.")
-            return None
-        return (found.question, found.history) if found else None
+            found = None
+        return (found.question, found.history, found.as_of) if found else ("", (), None)
 
     # -- under the hood --------------------------------------------------------------------------------------------
 

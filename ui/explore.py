@@ -8,21 +8,24 @@ What it does not know: Gradio, the library, which buttons lead where (page.js an
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 from rag.explore import EventPage, Moment, Pair, Piece, SeenWith, Sighting
 from rag.types import Article, Event
-from ui.render import act, day, text
+from ui import network
+from ui.network import Cluster
+from ui.render import act, dated, day, text
 from ui.strings import EN, Strings
 
 EVENTS = 24  # listed before the rest is folded away
 MOMENTS = 60
 PAIRS = 12
 SIGHTINGS = 3  # of a pair
-DRAWN = 24  # people in the picture
+DRAWN = 40  # people in the picture
+KNOT = 24  # people of one group in it
+SMALL = 5  # people: a group so small is drawn the same in a wide column
+EGO = 480  # px, of the picture of one person's company
 ROWS = 300  # of a table
 
 # --- events -----------------------------------------------------------------------------------------------------------
@@ -90,7 +93,11 @@ def _event_button(e: Event, s: Strings) -> str:
 
 
 def _where(a: Article, s: Strings) -> str:
-    return _facts(a.outlet or "", day(a.published, s) or s.undated)
+    return _facts(a.outlet or "", _dated(a.published, a.event.start if a.event else None, s))
+
+
+def _dated(published: date | None, held: date | None, s: Strings) -> str:
+    return dated({"published": published, "held": held}, s)
 
 
 def _span(first: date | None, last: date | None, s: Strings) -> str:
@@ -291,17 +298,18 @@ def seen_with(found: SeenWith, s: Strings = EN, person: str | None = None) -> st
     title = s.x_seen_person.format(person=who) if who else s.x_seen
     if not found.pairs:
         return _nothing("x-seen", title, s.x_seen_nobody.format(person=who) if who else s.x_seen_none)
+    people = len(_listed(found))
+    more = found.more_people + len(found.people) - people  # some of the kept are seen with none of the others
     count = [
-        _n(len(found.people) - 1, s.x_partner_one, s.x_partner_many)
-        if who
-        else _n(len(found.people), s.x_person_one, s.x_person_many),
-        _n(found.more_people, s.x_people_more_one, s.x_people_more_many) if found.more_people else "",
+        _n(people - 1, s.x_partner_one, s.x_partner_many) if who else _n(people, s.x_person_one, s.x_person_many),
+        _n(more, s.x_people_more_one, s.x_people_more_many) if more else "",
     ]
     said = [text(s.x_seen_how)]
     if found.unread:
         said.append(text(s.x_unread.format(n=found.articles, all=found.articles + found.unread)))
     about = len({g.event for p in found.pairs for g in p.sightings}) > 1
-    rows = [_pair(p, who, s, about=about) for p in found.pairs]
+    reached: set[str] = set()
+    rows = [_pair(n, found, who, s, about=about, reached=reached) for n in range(len(found.pairs))]
     listing = f'<ul class="x-pairs">{"".join(rows[:PAIRS])}</ul>'
     if rest := rows[PAIRS:]:
         more = _n(len(rest), s.x_pair_more_one, s.x_pair_more_many)
@@ -313,22 +321,32 @@ def seen_with(found: SeenWith, s: Strings = EN, person: str | None = None) -> st
     )
     return (
         f'<section class="x-part x-seen"><h2 class="x-title">{text(title)}</h2><p class="x-facts">{_facts(*count)}</p>'
-        f'<p class="x-how">{" ".join(said)}</p><div class="x-two">{graph(found, s)}<div class="x-list">{listing}</div></div>'
+        f'<p class="x-how">{" ".join(said)}</p>'
+        f'<div class="{"x-two" if who else "x-one"}">{graph(found, s)}<div class="x-list">{listing}</div></div>'
         f"{_folded(s.x_as_table, table + _left(len(found.pairs) - ROWS, s))}</section>"
     )
+
+
+def _listed(found: SeenWith) -> set[str]:
+    return {name for p in found.pairs for name in (p.a, p.b)}
 
 
 def _turned(who: str | None) -> Callable[[Pair], Pair]:
     return lambda p: Pair(p.b, p.a, p.sightings) if p.b == who else p
 
 
-def _pair(pair: Pair, who: str | None, s: Strings, *, about: bool) -> str:
-    pair = _turned(who)(pair)
-    names = [n for n in (pair.a, pair.b) if n != who]
-    buttons = [act("person", n, label=n, name=s.x_person_open.format(person=n), kind="x-person") for n in names]
+def _pair(n: int, found: SeenWith, who: str | None, s: Strings, *, about: bool, reached: set[str]) -> str:
+    pair = _turned(who)(found.pairs[n])
+    buttons = []
+    for name in (pair.a, pair.b):
+        if name != who:
+            mark = "" if name in reached else f" {person_mark(found, name)}"
+            reached.add(name)
+            words = s.x_person_open.format(person=name)
+            buttons.append(act("person", name, label=name, name=words, kind=f"x-person{mark}"))
     times = _n(len(pair.sightings), s.x_time_one, s.x_time_many)
     head = f'{f" <span>{text(s.x_and)}</span> ".join(buttons)} <span class="x-times">{text(times)}</span>'
-    quotes = [_sighting(g, s, about=about) for g in pair.sightings]
+    quotes = [_sighting(g, s, about=about, mark="" if i else pair_mark(n)) for i, g in enumerate(pair.sightings)]
     listing = f'<ul class="x-quotes">{"".join(quotes[:SIGHTINGS])}</ul>'
     if rest := quotes[SIGHTINGS:]:
         more = _n(len(rest), s.x_sighting_more_one, s.x_sighting_more_many)
@@ -336,11 +354,12 @@ def _pair(pair: Pair, who: str | None, s: Strings, *, about: bool) -> str:
     return f'<li><p class="x-pair">{head}</p>{listing}</li>'
 
 
-def _sighting(g: Sighting, s: Strings, *, about: bool) -> str:
+def _sighting(g: Sighting, s: Strings, *, about: bool, mark: str) -> str:
     kind = s.x_in_caption if g.kind == "caption" else s.x_in_sentence
-    facts = _facts(kind, g.outlet or "", day(g.published, s) or s.undated, g.event or "" if about else "")
+    facts = _facts(kind, g.outlet or "", _dated(g.published, g.held, s), g.event or "" if about else "")
     name = s.x_quote_open.format(quote=g.quote)
-    button = act("passage", g.article_id, g.start, g.end, label=_clipped(g.quote), name=name, kind="x-quote")
+    shown = f"x-quote {mark}".strip()
+    button = act("passage", g.article_id, g.start, g.end, label=_clipped(g.quote), name=name, kind=shown)
     return f'<li>{button}<p class="meta">{facts}</p></li>'
 
 
@@ -350,153 +369,111 @@ def _clipped(quote: str, most: int = 320) -> str:
 
 # --- the picture of who is seen with whom ---------------------------------------------------------------------------
 
-_W, _FONT, _ROW, _RING = 470, 14, 27, 84
-_TOP = 18
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A person in the picture: a dot at (x, y), and a label that lies at (left, right, top, bottom)."""
-
-    name: str
-    label: str
-    x: float
-    y: float
-    r: float
-    anchor: str
-    tx: float
-    ty: float
-    box: tuple[float, float, float, float]
-
 
 def graph(found: SeenWith, s: Strings = EN) -> str:
-    """Draw people as dots on a ring, the one it is about in the middle, with a line for each pair; at most DRAWN."""
-    nodes, height = layout(found)
-    if len(nodes) < 2:
+    """Draw people as dots with a line for each pair, those who hang together in a picture of their own.
+
+    A large group is drawn twice, for a narrow and for a wide column; the style sheet shows one. Each line and each
+    person carries the mark of the button in the list that says the same (`pair_mark`, `person_mark`): page.js clicks it.
+    """
+    slim, broad = layout(found, room=network.SLIM), layout(found, room=network.BROAD)
+    if not slim:
         return ""
-    at = {n.name: n for n in nodes}
-    cx, cy = _W / 2, height / 2
-    lines = []
+    pictures = []
+    for one, other in zip(slim, broad, strict=True):
+        if one == other:
+            pictures.append(_picture(one, found, s))
+        else:
+            rows = max(1, min(4, round(other.height / 100)))
+            span = f" x-span x-rows-{rows}" if other.width > network.CELL else ""
+            pictures += [_picture(one, found, s, kind=" x-slim"), _picture(other, found, s, kind=f" x-broad{span}")]
+    left = len(_listed(found)) - sum(len(c.nodes) for c in slim)
+    note = f" {_n(left, s.x_undrawn_one, s.x_undrawn_many)}" if left > 0 else ""
+    return (
+        f'<figure class="x-graph"><div class="x-nets">{"".join(pictures)}</div>'
+        f'<figcaption class="meta">{text(s.x_graph_how + note)}</figcaption></figure>'
+    )
+
+
+def pair_mark(n: int) -> str:
+    """Name the class that the line of the nth pair shares with the first quote of it."""
+    return f"go-{n}"
+
+
+def person_mark(found: SeenWith, name: str) -> str:
+    """Name the class that the dot of a person shares with a button that leads to who is seen with them."""
+    return next((f"go-p{n}" for n, p in enumerate(found.people) if p.name == name), "")
+
+
+def layout(found: SeenWith, *, room: float) -> list[Cluster]:
+    """Place at most DRAWN people in pictures at most `room` px wide, the largest group first.
+
+    The same for the same data; labels never overlap. Of a group larger than KNOT only the most often seen are drawn.
+    """
+    people = _drawn(found, DRAWN)
+    if len(people) > KNOT and len(network.groups(people, _links(found, people))[0]) > KNOT:
+        people = _drawn(found, KNOT)
+    if len(people) < 2:
+        return []
+    weight = {p.name: p.sightings for p in found.people}
+    links = _links(found, people)
+    out = []
+    for group in network.groups(people, links):
+        wide = room if len(group) > SMALL else network.CELL
+        drawn = None
+        if found.person in group:
+            others = [n for n in group if n != found.person]
+            drawn = network.ego(found.person, others, weight, room=min(room, EGO))
+        out.append(drawn or network.cluster(group, links, weight, room=wide))
+    return out
+
+
+def _drawn(found: SeenWith, most: int) -> list[str]:
+    """Choose at most so many people, pairs seen most often first; nobody is drawn without a line."""
+    seen = {p.name for p in found.people}
+    out: list[str] = []
     for p in found.pairs:
-        a, b = at.get(p.a), at.get(p.b)
-        if a is None or b is None:
+        new = [n for n in (p.a, p.b) if n in seen and n not in out]
+        if len(out) + len(new) <= most:
+            out += new
+    return out
+
+
+def _links(found: SeenWith, people: Sequence[str]) -> dict[str, dict[str, int]]:
+    links: dict[str, dict[str, int]] = {n: {} for n in people}
+    for p in found.pairs:
+        if p.a in links and p.b in links:
+            links[p.a][p.b] = links[p.b][p.a] = len(p.sightings)
+    return links
+
+
+def _picture(cluster: Cluster, found: SeenWith, s: Strings, *, kind: str = "") -> str:
+    at = {n.name: n for n in cluster.nodes}
+    lines = []
+    for i, p in enumerate(found.pairs):
+        if p.a not in at or p.b not in at:
             continue
-        wide = 1 + 0.75 * min(4, len(p.sightings) - 1)
-        if found.person in (p.a, p.b):
-            bend = f"L{b.x:.1f} {b.y:.1f}"
-        else:  # towards the middle, the more the farther apart: lines between neighbours stay near the ring
-            mx, my = (a.x + b.x) / 2, (a.y + b.y) / 2
-            off = math.hypot(cx - mx, cy - my) or 1.0
-            pull = min(0.8, (9 + 0.4 * math.hypot(a.x - b.x, a.y - b.y)) / off)
-            bend = f"Q{mx + (cx - mx) * pull:.1f} {my + (cy - my) * pull:.1f} {b.x:.1f} {b.y:.1f}"
+        a, b = at[p.a], at[p.b]
+        way = f'd="M{a.x:.1f} {a.y:.1f}L{b.x:.1f} {b.y:.1f}"'
+        wide = 1.25 + 0.9 * min(4, len(p.sightings) - 1)
         words = s.x_edge.format(a=p.a, b=p.b, times=_n(len(p.sightings), s.x_time_one, s.x_time_many))
         lines.append(
-            f'<path class="x-edge" d="M{a.x:.1f} {a.y:.1f}{bend}" stroke-width="{wide:.2f}"><title>{text(words)}</title></path>'
+            f'<g class="x-tie {pair_mark(i)}"><title>{text(words)}</title><path class="x-hit" {way}/>'
+            f'<path class="x-edge" {way} stroke-width="{wide:.2f}"/></g>'
         )
-    dots = [
-        f'<g class="{"x-me" if n.name == found.person else "x-node"}"><title>{text(n.name)}</title>'
-        f'<circle cx="{n.x:.1f}" cy="{n.y:.1f}" r="{n.r:.1f}"/>'
-        f'<text x="{n.tx:.1f}" y="{n.ty:.1f}" text-anchor="{n.anchor}">{text(n.label)}</text></g>'
-        for n in nodes
-    ]
-    words = s.x_graph_person.format(person=found.person) if found.person else s.x_graph
-    left = len(found.people) - len(nodes)
-    note = (
-        f'<figcaption class="meta">{text(_n(left, s.x_undrawn_one, s.x_undrawn_many))}</figcaption>' if left > 0 else ""
-    )
+    dots = []
+    for n in cluster.nodes:
+        mine = n.name == found.person
+        mark = "x-me" if mine else f"x-node {person_mark(found, n.name)}"
+        dots.append(
+            f'<g class="{mark}"><title>{text(n.name)}</title><circle cx="{n.x:.1f}" cy="{n.y:.1f}" r="{n.r:.1f}"/>'
+            f'<text x="{n.tx:.1f}" y="{n.ty:.1f}" text-anchor="{n.anchor}">{text(n.label)}</text></g>'
+        )
+    words = s.x_graph_person.format(person=found.person) if found.person else ", ".join(at)
     return (
-        f'<figure class="x-graph"><svg class="chart x-net" width="{_W}" height="{height:.0f}" role="img"><title>{text(words)}</title>'
-        f"{''.join(lines)}{''.join(dots)}</svg>{note}</figure>"
+        f'<svg class="chart x-net{kind}" width="{cluster.width:.0f}" height="{cluster.height:.0f}" role="img">'
+        f"<title>{text(words)}</title>{''.join(lines)}{''.join(dots)}</svg>"
     )
-
-
-def layout(found: SeenWith) -> tuple[list[Node], float]:
-    """Place at most DRAWN people: (nodes, height of the picture). The same for the same data; labels never overlap.
-
-    Everyone has a row of their own on the left or the right half of a ring, and a label that points outward.
-    """
-    seen = {p.name: p.sightings for p in found.people}
-    drawn: list[str] = [found.person] if found.person in seen else []
-    for p in found.pairs:  # nobody is drawn without a line
-        new = [n for n in (p.a, p.b) if n in seen and n not in drawn]
-        if len(drawn) + len(new) <= DRAWN:
-            drawn += new
-    ring = _ordered([n for n in drawn if n != found.person], found.pairs)
-    rows = max(1, (len(ring) + 1) // 2)
-    middle = found.person if found.person in seen else None
-    height = float(2 * _TOP + max(rows, 4) * _ROW)
-    cx, cy = _W / 2, height / 2
-    half = rows * _ROW / 2
-    out = []
-    if middle is not None:
-        out.append(_node(middle, cx, cy, seen[middle], "middle", 2 * _RING - 22))
-    right, left = ring[: (len(ring) + 1) // 2], ring[(len(ring) + 1) // 2 :]
-    for side, names in ((1, right), (-1, left[::-1])):
-        for i, name in enumerate(names):
-            y = cy - len(names) * _ROW / 2 + (i + 0.5) * _ROW
-            x = cx + side * max(18.0, _RING * math.sqrt(max(0.0, 1 - ((y - cy) / (half + _ROW / 3)) ** 2)))
-            room = (_W - x if side > 0 else x) - 14
-            out.append(_node(name, x, y, seen[name], "start" if side > 0 else "end", room))
-    return out, height
-
-
-def _node(name: str, x: float, y: float, sightings: int, anchor: str, room: float) -> Node:
-    r = min(7.0, 2.6 + 0.9 * math.sqrt(sightings))
-    label = name
-    while _wide(label) > room and len(label) > 2:
-        label = f"{label.rstrip('…')[:-1].rstrip()}…"
-    width = _wide(label)
-    if anchor == "middle":
-        tx, ty = x, y - r - 7
-        box = (x - width / 2, x + width / 2, ty - _FONT * 0.8, ty + _FONT * 0.25)
-    else:
-        tx, ty = (x + r + 5 if anchor == "start" else x - r - 5), y + _FONT * 0.34
-        box = (tx, tx + width, ty - _FONT * 0.8, ty + _FONT * 0.25)
-        if anchor == "end":
-            box = (tx - width, tx, *box[2:])
-    return Node(name, label, x, y, r, anchor, tx, ty, box)
-
-
-def _wide(label: str) -> float:
-    """About how wide a label is set, in units of the picture: rather too wide than too narrow."""
-    total = 0.0
-    for c in label:
-        if c in "iljtfrI1.,:;'’|!()[] ":
-            total += 0.36
-        elif c in "mwMW@%…":
-            total += 0.95
-        elif c.isupper() or ord(c) > 0x24F:
-            total += 0.74 if ord(c) < 0x1100 else 1.05
-        else:
-            total += 0.59
-    return total * _FONT
-
-
-def _ordered(names: Sequence[str], pairs: Sequence[Pair]) -> list[str]:
-    """Order people around the ring so that those seen together stand near each other."""
-    near: dict[str, dict[str, int]] = {n: {} for n in names}
-    for p in pairs:
-        if p.a in near and p.b in near:
-            near[p.a][p.b] = near[p.b][p.a] = len(p.sightings)
-    out: list[str] = []
-    left = set(names)
-    while left:
-        here = min(left, key=lambda n: (len(near[n]) or 99, names.index(n)))  # from the end of a chain
-        while True:
-            out.append(here)
-            left.discard(here)
-            linked = {n for o in out for n in near[o]} & left
-            if not linked:
-                break
-            here = max(
-                linked,
-                key=lambda n: (
-                    max((i for i, o in enumerate(out) if n in near[o]), default=-1),
-                    near[n].get(out[-1], 0),
-                    -names.index(n),
-                ),
-            )
-    return out
 
 
 # --- under the hood ---------------------------------------------------------------------------------------------------

@@ -216,6 +216,14 @@
 		send("act", `${button.value}~${++clicks}`);
 		if (verb === "edit") document.querySelector("#question textarea")?.focus();
 	}
+	// a line or a dot of the picture of who is seen with whom does what its button in the list does
+	function follows(drawn) {
+		const mark = [...drawn.classList].find((c) => c.startsWith("go-"));
+		const b = drawn.closest(".x-seen").querySelector(`button.${mark}`);
+		const fold = b?.closest("details");
+		if (fold) fold.open = true;
+		b?.click();
+	}
 	const shelf = (up) => {
 		document.body.classList.toggle("shelf", up);
 		roles();
@@ -226,6 +234,8 @@
 		const b = e.target.closest("button");
 		if (b?.matches(opens)) return open(b);
 		if (b?.matches(".act")) return act(b);
+		const drawn = e.target.closest(".x-seen svg [class*='go-']");
+		if (drawn) return follows(drawn);
 		if (b?.id === "close") return back();
 		if (b?.id === "talks-open") return shelf(!document.body.classList.contains("shelf"));
 		if (b?.id === "talks-close") return shelf(false);

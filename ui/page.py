@@ -1,47 +1,44 @@
-"""The page: Gradio Blocks around a `Desk`. Four screens, one evidence panel beside them.
+"""What the page does: Gradio's events, carried to a `Desk` and back into what is shown.
 
     browser --gr events--> answer() --snapshots--> render.turn() --gr.Markdown--> browser
                        a marker's click --#open--> Desk.evidence() --> panel
               any other drawn button --#act------> act() --> the screen that it belongs to
 
-Three hidden boxes carry what page.js has to say: #open (a citation), #act ("VERB:ARGUMENT:..."), and #resume/#kept (a
-conversation, or the list of them, out of the browser's storage). Two hidden texts carry the other way: #keep (what is to
-be stored) and #download (a file). State is per session: `talk`, the open conversation, and `seat`, what else one visitor
-has before them.
-
-Why gr.Markdown and neither gr.HTML nor gr.Chatbot: gr.HTML and every `js=` are run through eval, which our CSP forbids;
-gr.Chatbot names each message for screen readers with its raw markup. The last turn has a component of its own, so that
-streaming redraws nothing else. Why not gr.BrowserState: it keeps one value, so of two tabs the last to write would
-delete the other's conversations.
+State is per session: `talk`, the open conversation (history.py), and `seat`, what else one visitor has before them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
 
-from ui import export, history, render, shelf
-from ui.desk import EXAMPLES, SCOPE_ALL, Desk
-from ui.strings import EN, LANGUAGES, Strings
+import gradio as gr
 
-if TYPE_CHECKING:
-    import gradio as gr
+from ui import export, history, render
+from ui.desk import SCOPE_ALL, Desk
+from ui.layout import Layout, next_language
+from ui.strings import EN, LANGUAGES, Strings
 
 WORKERS = 16  # questions answered at the same time
 WAITING = 100  # questions that may wait for their turn
 SCREENS = ("ask", "explore", "library", "eval")
+Seat = dict[str, Any]
 Shown = dict[Any, Any]  # component -> what it shows
+_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_QUICK: dict[str, Any] = {"queue": False, **_PRIVATE}
 
 
-def new_seat() -> dict[str, Any]:
-    """Return what a visitor has before them who has just come."""
-    return {
-        "lang": EN.lang, "talks": [], "place": ("events",), "view": shelf.View(), "run": "", "editing": None, "judging": None
-    }  # fmt: skip
+def make(desk: Desk) -> gr.Blocks:
+    """Return the page for a library."""
+    with gr.Blocks(title=EN.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+        Page(desk, Layout(desk)).wire(blocks)
+    blocks.queue(api_open=False, max_size=WAITING, default_concurrency_limit=WORKERS)
+    return blocks
 
 
 def read_act(value: Any) -> tuple[str, list[str]]:
@@ -50,502 +47,359 @@ def read_act(value: Any) -> tuple[str, list[str]]:
     return verb, [unquote(a) for a in arguments]
 
 
-def make(desk: Desk) -> gr.Blocks:
-    """Return the page for a library."""
-    import gradio as gr
+class Page:
+    """The handlers of the page's events. Holds nothing of any visitor: that is in `talk` and `seat`."""
 
-    s = EN
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-    quick: dict[str, Any] = {"queue": False, **private}
-    # no sanitising is switched off anywhere: markup passes our escaping first, then Gradio's sanitiser
-    shown: dict[str, Any] = {"sanitize_html": True, "latex_delimiters": []}
-    small: dict[str, Any] = {"size": "sm"}
-    first = desk.first_screen(s)
-    worded: list[tuple[Any, Callable[[Strings], dict[str, Any]]]] = []  # what is to be said anew in another language
+    def __init__(self, desk: Desk, layout: Layout) -> None:
+        self.desk = desk
+        self.x = layout
 
-    def say(component: Any, words: Callable[[Strings], dict[str, Any]]) -> Any:
-        worded.append((component, words))
-        return component
-
-    def button(words: Callable[[Strings], str], name: str, **more: Any) -> Any:
-        return say(gr.Button(words(s), elem_id=name, **more), lambda s: {"value": words(s)})
-
-    with gr.Blocks(title=s.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as page:
-        talk = gr.State(history.new(), time_to_live=86400)
-        seat = gr.State(new_seat(), time_to_live=86400)
-        with gr.Row(elem_id="bar"):
-            brand = gr.Markdown(render.header(s), elem_id="brand", **shown)
-            speaker = gr.Markdown(render.speaker(desk.engine_at_once(s), s), elem_id="engine", **shown)
-            other = gr.Button(_other(s).language_name, elem_id="lang", **small)
-        with gr.Row(elem_id="desk", equal_height=False):
-            with gr.Column(elem_id="screens", scale=3, min_width=280), gr.Tabs(elem_id="tabs", selected="ask") as tabs:
-                with say(gr.Tab(s.screen_ask, id="ask", elem_id="screen-ask"), lambda s: {"label": s.screen_ask}):
-                    with gr.Row(elem_id="chat", equal_height=False):
-                        with gr.Column(elem_id="shelf", scale=0, min_width=200):
-                            with gr.Row(elem_id="shelfhead"):
-                                new = button(lambda s: s.new, "new", **small)
-                                button(lambda s: s.close, "talks-close", **small)
-                            talks = gr.Markdown(render.talks([], "", s), elem_id="talks", **shown)
-                        with gr.Column(elem_id="talk", scale=3, min_width=280):
-                            with gr.Column(elem_id="thread"):
-                                welcome = gr.Markdown(first.welcome, elem_id="welcome", **shown)
-                                with gr.Row(elem_id="examples") as examples:
-                                    # filled on arrival: a question never changes under the hand that chooses it
-                                    buttons = [
-                                        gr.Button("", elem_classes="example", visible=False, **small)
-                                        for _ in range(EXAMPLES)
-                                    ]
-                                past = gr.Markdown("", elem_id="past", **shown)
-                                live = gr.Markdown("", elem_id="live", **shown)
-                                with gr.Column(elem_id="judge", visible=False) as form:
-                                    judge_title = gr.Markdown(render.label(s.rate_title), elem_id="judgehead", **shown)
-                                    reason = say(
-                                        gr.Radio(_reasons(s), label=s.rate_reason, elem_id="reason"),
-                                        lambda s: {"choices": _reasons(s), "label": s.rate_reason},
-                                    )
-                                    right = say(
-                                        gr.Textbox(label=s.rate_right, elem_id="right", max_length=500, lines=1),
-                                        lambda s: {"label": s.rate_right},
-                                    )
-                                    comment = say(
-                                        gr.Textbox(label=s.rate_comment, elem_id="comment", max_length=2000, lines=2),
-                                        lambda s: {"label": s.rate_comment},
-                                    )
-                                    judge_said = gr.Markdown("", elem_id="judgesaid", **shown)
-                                    with gr.Row(elem_id="judgerow"):
-                                        send = button(lambda s: s.rate_send, "send", variant="primary", **small)
-                                        leave = button(lambda s: s.cancel, "leave", **small)
-                                with gr.Row(elem_id="after", visible=False) as after:
-                                    again = button(lambda s: s.again, "again", **small)
-                                    plain = button(lambda s: s.as_written, "plain", visible=False, **small)
-                                    take = button(lambda s: s.export, "export", **small)
-                            with gr.Column(elem_id="composer"):
-                                notice = gr.Markdown("", elem_id="notice", **shown)
-                                with gr.Row(elem_id="askrow"):
-                                    box = say(
-                                        gr.Textbox(
-                                            label=s.ask_label,
-                                            show_label=False,
-                                            placeholder=s.ask_placeholder,
-                                            lines=1,
-                                            max_lines=6,
-                                            max_length=desk.library.config.max_question_chars,
-                                            autofocus=True,
-                                            container=False,
-                                            elem_id="question",
-                                            scale=1,
-                                        ),
-                                        lambda s: {"label": s.ask_label, "placeholder": s.ask_placeholder},
-                                    )
-                                    ask = button(lambda s: s.ask, "ask", variant="primary", scale=0, min_width=84)
-                                    stop = button(lambda s: s.stop, "stop", scale=0, min_width=84, visible=False)
-                                with gr.Row(elem_id="under"):
-                                    scope = say(
-                                        gr.Dropdown(
-                                            first.scopes,
-                                            value=SCOPE_ALL,
-                                            label=s.scope,
-                                            elem_id="scope",
-                                            filterable=False,
-                                            visible=len(first.scopes) > 2,
-                                        ),
-                                        lambda s: {"label": s.scope, "choices": desk.first_screen(s).scopes},
-                                    )
-                                    button(lambda s: s.talks, "talks-open", **small)
-                with say(
-                    gr.Tab(s.screen_explore, id="explore", elem_id="screen-explore"),
-                    lambda s: {"label": s.screen_explore},
-                ) as explore_tab:
-                    explored = gr.Markdown(render.loading(s), elem_id="explore", elem_classes="sheet-page", **shown)
-                with (
-                    say(
-                        gr.Tab(s.screen_library, id="library", elem_id="screen-library"),
-                        lambda s: {"label": s.screen_library},
-                    ) as library_tab,
-                    gr.Column(elem_id="library", elem_classes="sheet-page"),
-                ):
-                    library_head = gr.Markdown(render.library_head(s, read_only=desk.read_only), **shown)
-                    with gr.Column(elem_id="adding", visible=not desk.read_only):
-                        with gr.Row(elem_id="addrow"):
-                            files = say(
-                                gr.File(
-                                    file_count="multiple",
-                                    label=s.add_files,
-                                    elem_id="files",
-                                    height=150,
-                                    type="filepath",
-                                ),
-                                lambda s: {"label": s.add_files},
-                            )
-                            with gr.Column(elem_id="webcol"):
-                                web = say(
-                                    gr.Textbox(
-                                        label=s.add_web, placeholder="https://", elem_id="web", max_length=2000, lines=1
-                                    ),
-                                    lambda s: {"label": s.add_web},
-                                )
-                                add = button(lambda s: s.add, "add", variant="primary", **small)
-                        added = gr.Markdown("", elem_id="added", **shown)
-                    words = say(
-                        gr.Textbox(
-                            label=s.shelf_search,
-                            placeholder=s.shelf_search_hint,
-                            elem_id="words",
-                            max_length=200,
-                            lines=1,
-                        ),
-                        lambda s: {"label": s.shelf_search, "placeholder": s.shelf_search_hint},
-                    )
-                    table = gr.Markdown(render.loading(s), elem_id="table", **shown)
-                with say(
-                    gr.Tab(s.screen_eval, id="eval", elem_id="screen-eval"), lambda s: {"label": s.screen_eval}
-                ) as eval_tab:
-                    evaluated = gr.Markdown(render.loading(s), elem_id="eval", elem_classes="sheet-page", **shown)
-            with gr.Column(elem_id="evidence", scale=2, min_width=280):
-                with gr.Row(elem_id="grip"):  # page.js closes it
-                    grip = gr.Markdown(render.label(s.evidence), elem_id="gripname", **shown)
-                    button(lambda s: s.close, "close", **small)
-                panel = gr.Markdown(render.evidence_note(s.evidence_empty), elem_id="reader", **shown)
-        hidden: dict[str, Any] = {"visible": "hidden"}
-        target = gr.Textbox(elem_id="open", label="open", max_length=40, **hidden)
-        acted = gr.Textbox(elem_id="act", label="act", max_length=4000, **hidden)
-        begin = gr.Textbox(elem_id="begin", label="begin", max_length=12_000, **hidden)
-        resume = gr.Textbox(elem_id="resume", label="resume", **hidden)
-        kept = gr.Textbox(elem_id="kept", label="kept", **hidden)
-        keep = gr.Markdown("", elem_id="keep", **shown)
-        download = gr.Markdown("", elem_id="download", **shown)
-
+    def wire(self, blocks: gr.Blocks) -> None:
+        """Connect every component with what it does."""
+        x = self.x
+        visitor = [x.talk, x.seat]
         drawn = [
-            talk, seat, welcome, examples, past, live, after, plain, ask, stop, notice, box, talks, keep, form, tabs
+            *visitor, x.welcome, x.examples, x.past, x.live, x.after, x.plain, x.ask, x.stop, x.notice, x.box, x.talks,
+            x.keep, x.form, x.tabs, x.panel, x.scope,
         ]  # fmt: skip
-
-        def strings(seat: dict[str, Any]) -> Strings:
-            return LANGUAGES.get(seat["lang"], EN)
-
-        def screen(t: history.Talk, seat: dict[str, Any], *, said: str = "") -> Shown:
-            """Return what the ask screen shows for a conversation."""
-            s = strings(seat)
-            busy, begun = history.running(t), bool(t["turns"])
-            return {
-                talk: t,
-                seat_of: seat,
-                live: render.turn(t["turns"][-1], s) if begun else "",
-                welcome: gr.update(visible=not begun),
-                examples: gr.update(visible=not begun),
-                past: render.turns(t["turns"][:-1], s),
-                after: gr.update(visible=begun and not busy),
-                plain: gr.update(visible=history.rewritten(t)),
-                ask: gr.update(visible=not busy),
-                stop: gr.update(visible=busy),
-                notice: said,
-                talks: render.talks(seat["talks"], t["id"], s),
-                form: gr.update(visible=False),
-            }
-
-        seat_of = seat
-
-        def stored(t: history.Talk, seat: dict[str, Any], *, whole: bool = False) -> Shown:
-            """Return what the browser is to keep of a conversation; the seat's list of them has it then."""
-            seat["talks"] = history.listed(seat["talks"], t)
-            return {keep: render.outgoing("keep", history.record(t, whole=whole))}
-
-        def answer(
-            question: str, chosen: str, t: history.Talk, seat: dict[str, Any], *, rewrite: bool = True
-        ) -> Iterator[Shown]:
-            s = strings(seat)
-            if said := desk.objection(question, s):
-                yield {notice: render.notice(said)}
-                return
-            if history.running(t):
-                return
-            forked = False
-            if seat["editing"] is not None:
-                before, t = t, history.fork(t, seat["editing"])
-                forked = t["id"] != before["id"]
-            seat = seat | {"editing": None, "judging": None}
-            with contextlib.closing(desk.answer(question, chosen, t, rewrite=rewrite, s=s)) as steps:
-                for i, (grown, whole) in enumerate(steps):
-                    if whole:
-                        saved = stored(grown, seat, whole=forked and i == 0)
-                        yield screen(grown, seat) | saved | ({box: ""} if i == 0 else {})
-                    else:
-                        yield {talk: grown, live: render.turn(grown["turns"][-1], s)}
-
-        def retry(chosen: str, t: history.Talk, seat: dict[str, Any]) -> Iterator[Shown]:
-            if t["turns"] and not history.running(t):
-                yield from answer(t["turns"][-1]["question"], chosen, history.drop(t), seat | {"editing": None})
-
-        def as_written(chosen: str, t: history.Talk, seat: dict[str, Any]) -> Iterator[Shown]:
-            if history.rewritten(t):
-                question = t["turns"][-1]["question"]
-                yield from answer(question, chosen, history.drop(t), seat | {"editing": None}, rewrite=False)
-
-        def from_elsewhere(value: str, seat: dict[str, Any]) -> Iterator[Shown]:
-            """Ask, in a new conversation, a question that another screen offers."""
-            verb, given = read_act(value)
-            t, question = history.new(), given[0] if given else ""
-            if verb == "replay" and len(given) == 2:
-                found = desk.asked_in(*given)
-                question = found[0] if found else ""
-                t = history.said_before(found[1]) if found else t
-            for i, step in enumerate(answer(question, SCOPE_ALL, t, seat | {"editing": None})):
-                yield step | ({tabs: gr.update(selected="ask"), scope: SCOPE_ALL} if i == 0 else {})
-
-        asking = [talk, seat]
-        started = [
-            gr.on([box.submit, ask.click], answer, [box, scope, *asking], drawn, **private),
-            *(b.click(answer, [b, scope, *asking], drawn, **private) for b in buttons),
-            again.click(retry, [scope, *asking], drawn, **private),
-            plain.click(as_written, [scope, *asking], drawn, **private),
-            begin.change(from_elsewhere, [begin, seat], [*drawn, scope], **private),
-        ]
-
-        def stopped(t: history.Talk, seat: dict[str, Any]) -> Shown:
-            t = history.stop(t)
-            return screen(t, seat) | (stored(t, seat) if t["turns"] else {})
-
-        def cleared(seat: dict[str, Any]) -> Shown:
-            s = strings(seat)
-            seat = seat | {"editing": None, "judging": None}
-            return screen(history.new(), seat) | {panel: render.evidence_note(s.evidence_empty), box: ""}
-
-        def resumed(value: str, seat: dict[str, Any]) -> Shown:
-            """Open a conversation that the browser kept."""
-            t = history.restored(_json(value).get("talk"))
-            seat = _with_list(seat, _json(value)) | {"editing": None, "judging": None}
-            s = strings(seat)
-            if t is None:
-                return {notice: render.notice(s.talk_gone)}
-            return screen(t, seat) | {panel: render.evidence_note(s.evidence_empty)}
-
-        def listed(value: str, t: history.Talk, seat: dict[str, Any]) -> Shown:
-            """Take in what the browser says that it keeps: the list, and the language on arrival."""
-            told = _json(value)
-            seat = _with_list(seat, told)
-            s = strings(seat)
-            shown_now: Shown = {seat_of: seat, talks: render.talks(seat["talks"], t["id"], s)}
-            if told.get("forgot") and told["forgot"] == t["id"] and not history.running(t):
-                shown_now |= cleared(seat)
-            if (lang := told.get("lang")) in LANGUAGES and lang != seat["lang"]:
-                shown_now |= speak(lang, t, seat)
-            return shown_now
-
-        # first cancel, then say so: the other way round, one more snapshot could overwrite what was said
-        stop.click(None, None, None, cancels=started, **quick).then(stopped, asking, drawn, **quick)
-        new.click(None, None, None, cancels=started, **quick).then(cleared, seat, [*drawn, panel], **quick)
-        resume.change(None, None, None, cancels=started, **quick).then(
-            resumed, [resume, seat], [*drawn, panel], **quick
-        )
-        target.change(
-            lambda value, t, seat: desk.evidence(value, t, strings(seat)),
-            [target, *asking],
-            panel,
-            trigger_mode="always_last",
-            **quick,
-        )
-        take.click(
-            lambda t, seat: render.outgoing("download", export.markdown(t, strings(seat)), name=export.file_name(t)),
-            asking,
-            download,
-            **quick,
-        )
-
-        # -- every other button that is drawn
-
-        def act(value: str, t: history.Talk, seat: dict[str, Any]) -> Shown:
-            verb, given = read_act(value)
-            s = strings(seat)
-            match verb, given:
-                case "passage", [article, start, end]:
-                    return {panel: desk.passage(article, start, end, s)}
-                case ("event", [_, _]) | ("person", [_]):
-                    seat = seat | {"place": (verb, *given)}
-                    return {
-                        seat_of: seat,
-                        explored: desk.explore(seat["place"], s),
-                        tabs: gr.update(selected="explore"),
-                    }
-                case "screen", [name] if name in SCREENS:
-                    seat = seat | {"place": ("events",), "run": ""}
-                    return {seat_of: seat, tabs: gr.update(selected=name)} | show(name, seat)
-                case "sort", [column]:
-                    seat = seat | {"view": seat["view"].by(column)}
-                    return {seat_of: seat, table: desk.shelf(seat["view"], s)}
-                case "page", [number]:
-                    seat = seat | {"view": seat["view"].turned(number)}
-                    return {seat_of: seat, table: desk.shelf(seat["view"], s)}
-                case "remove", [article]:
-                    return {table: desk.shelf(seat["view"], s, asking=article)}
-                case "remove!", [article]:
-                    said = desk.remove(article, s)
-                    return {added: said, table: desk.shelf(seat["view"], s)}
-                case "find", [typed]:
-                    seat = seat | {"view": seat["view"].seeking(typed)}
-                    return {seat_of: seat, words: typed, table: desk.shelf(seat["view"], s)}
-                case "keep", _:
-                    return {table: desk.shelf(seat["view"], s)}
-                case "run", [name]:
-                    return {seat_of: seat | {"run": name}, evaluated: desk.run(name, s)}
-            if given and given[0].isdigit() and not history.running(t):
-                return about_turn(verb, int(given[0]), t, seat)
-            return {}
-
-        def about_turn(verb: str, number: int, t: history.Talk, seat: dict[str, Any]) -> Shown:
-            s = strings(seat)
-            turn = next((each for each in t["turns"] if each["id"] == number), None)
-            if turn is None:
-                return {notice: render.notice(s.no_turn)}
-            last = turn is t["turns"][-1]
-            if verb == "order":
-                t = history.change(t, number, by_time=not turn["by_time"])
-                return screen(t, seat) | {keep: render.outgoing("keep", history.record(t, whole=True))}
-            if verb == "edit":
-                seat = seat | {"editing": number}
-                said = render.editing(number, s.edit_notice if last else s.edit_fork, s)
-                return {seat_of: seat, box: turn["standalone"] if last else turn["question"], notice: said}
-            if verb == "unedit":
-                return {seat_of: seat | {"editing": None}, box: "", notice: ""}
-            if verb == "good":
-                return judged(t, seat, number, {"verdict": "up", "reason": "", "comment": "", "right_answer": ""})
-            if verb == "bad":
-                seat = seat | {"judging": number}
-                return {
-                    seat_of: seat,
-                    form: gr.update(visible=True),
-                    reason: None,
-                    right: "",
-                    comment: "",
-                    judge_said: "",
-                }
-            return {}
-
-        def judged(t: history.Talk, seat: dict[str, Any], number: int, judgement: dict[str, str]) -> Shown:
-            s = strings(seat)
-            t, said = desk.judge(t, number, judgement, s)
-            shown_now = screen(t, seat, said=render.notice(said) if said else "")
-            return shown_now | {keep: render.outgoing("keep", history.record(t, whole=True))}
-
-        def sent(why: str | None, right: str, comment: str, t: history.Talk, seat: dict[str, Any]) -> Shown:
-            s = strings(seat)
-            if seat["judging"] is None:
-                return {form: gr.update(visible=False)}
-            if why not in s.rate_reasons:
-                return {judge_said: render.notice(s.rate_reason_missing)}
-            said = {"verdict": "down", "reason": str(why), "comment": comment, "right_answer": right}
-            return judged(t, seat | {"judging": None}, seat["judging"], said)
-
         every = [
-            *drawn, panel, explored, table, added, evaluated, scope, *buttons, speaker, brand, other, reason, right,
-            comment, judge_said, judge_title, grip, library_head, words,
+            *drawn, x.explored, x.table, x.added, x.evaluated, x.words, x.reason, x.right, x.comment, x.judge_said,
+            x.speaker, x.brand, x.language, x.judge_title, x.grip, x.library_head,
         ]  # fmt: skip
-        acted.change(act, [acted, *asking], every, **quick)
-        send.click(sent, [reason, right, comment, *asking], [*drawn, judge_said], **quick)
-        leave.click(lambda seat: {seat_of: seat | {"judging": None}, form: gr.update(visible=False)}, seat, [seat, form], **quick)  # fmt: skip
+        spoken = list({id(c): c for c in [*every, *(c for c, _ in x.worded)]}.values())
 
-        # -- the other screens are drawn when they are looked at
+        started = [
+            gr.on([x.box.submit, x.ask.click], self.answer, [x.box, x.scope, *visitor], drawn, **_PRIVATE),
+            *(b.click(self.answer, [b, x.scope, *visitor], drawn, **_PRIVATE) for b in x.example),
+            x.again.click(self.retry, [x.scope, *visitor], drawn, **_PRIVATE),
+            x.plain.click(self.as_written, [x.scope, *visitor], drawn, **_PRIVATE),
+        ]
+        # first cancel, then go on: the other way round, one more snapshot could overwrite what was drawn
+        cancelled = x.begin.change(None, None, None, cancels=started, **_QUICK)
+        started.append(cancelled.then(self.from_elsewhere, [x.begin, x.seat], drawn, **_PRIVATE))
+        for trigger, handler, inputs in (
+            (x.stop.click, self.stopped, visitor),
+            (x.new.click, self.cleared, [x.seat]),
+            (x.resume.change, self.resumed, [x.resume, x.seat]),
+        ):
+            trigger(None, None, None, cancels=started, **_QUICK).then(handler, inputs, drawn, **_QUICK)
 
-        def show(name: str, seat: dict[str, Any]) -> Shown:
-            s = strings(seat)
-            if name == "explore":
-                return {explored: desk.explore(seat["place"], s)}
-            if name == "library":
-                return {table: desk.shelf(seat["view"], s)}
-            if name == "eval":
-                return {evaluated: desk.run(seat["run"], s) if seat["run"] else desk.runs(s)}
-            return {}
+        x.open.change(self.evidence, [x.open, *visitor], x.panel, trigger_mode="always_last", **_QUICK)
+        x.act.change(self.act, [x.act, *visitor], every, **_QUICK)
+        x.export.click(self.exported, visitor, x.download, **_QUICK)
+        x.send.click(self.judgement, [x.reason, x.right, x.comment, *visitor], [*drawn, x.judge_said], **_QUICK)
+        x.leave.click(self.not_judged, x.seat, [x.seat, x.form], **_QUICK)
 
-        explore_tab.select(lambda seat: show("explore", seat), seat, explored, **quick)
-        library_tab.select(lambda seat: show("library", seat), seat, table, **quick)
-        eval_tab.select(lambda seat: show("eval", seat), seat, evaluated, **quick)
-
-        def searched(typed: str, seat: dict[str, Any]) -> Shown:
-            seat = seat | {"view": seat["view"].seeking(typed)}
-            return {seat_of: seat, table: desk.shelf(seat["view"], strings(seat))}
-
-        words.change(searched, [words, seat], [seat, table], trigger_mode="always_last", **quick)
-
-        def take_in(paths: list[str] | None, address: str, seat: dict[str, Any]) -> Iterator[Shown]:
-            s = strings(seat)
-            yield {add: gr.update(interactive=False), added: render.loading(s)}
-            for step in desk.add([Path(p) for p in paths or []], address, s):
-                yield {added: step}
-            yield {add: gr.update(interactive=True), files: None, web: "", table: desk.shelf(seat["view"], s)}
-
-        if not desk.read_only:
+        # the other screens are drawn when they are looked at
+        x.explore_tab.select(lambda seat: self.show("explore", seat), x.seat, x.explored, **_QUICK)
+        x.library_tab.select(lambda seat: self.show("library", seat), x.seat, x.table, **_QUICK)
+        x.eval_tab.select(lambda seat: self.show("eval", seat), x.seat, x.evaluated, **_QUICK)
+        x.words.change(self.search, [x.words, x.seat], [x.seat, x.table], trigger_mode="always_last", **_QUICK)
+        if not self.desk.read_only:
+            taken = [x.add, x.added, x.files, x.web, x.table]
             gr.on(
-                [add.click, web.submit],
-                take_in,
-                [files, web, seat],
-                [add, added, files, web, table],
+                [x.add.click, x.web.submit],
+                self.take_in,
+                [x.files, x.web, x.seat],
+                taken,
                 concurrency_limit=1,
-                **private,
+                **_PRIVATE,
             )
 
-        # -- languages
+        redrawn = [x.explored, x.table, x.evaluated]
+        for trigger, handler, inputs in (
+            (x.language.click, self.switch, visitor),
+            (x.kept.change, self.listed, [x.kept, *visitor]),
+        ):
+            trigger(handler, inputs, spoken, **_QUICK).then(self.show_all, x.seat, redrawn, **_QUICK)
+        blocks.load(self.arrive, x.seat, [x.welcome, x.scope, *x.example], **_QUICK)
+        blocks.load(self.engine, x.seat, x.speaker, **_QUICK)
 
-        def speak(lang: str, t: history.Talk, seat: dict[str, Any]) -> Shown:
-            """Return the whole page in another language."""
-            s = LANGUAGES[lang]
-            seat = seat | {"lang": lang}
-            now = desk.first_screen(s)
-            shown_now = screen(t, seat)
-            for component, said in worded:  # some are shown or hidden at the same time
-                shown_now[component] = gr.update(**said(s)) | shown_now.get(component, {})
-            return shown_now | {
-                brand: render.header(s),
-                speaker: render.speaker(desk.engine(s), s),
-                other: gr.update(value=_other(s).language_name),
-                welcome: gr.update(value=now.welcome, visible=not t["turns"]),
-                grip: render.label(s.evidence),
-                judge_title: render.label(s.rate_title),
-                panel: render.evidence_note(s.evidence_empty),
-                library_head: render.library_head(s, read_only=desk.read_only),
-                explored: render.loading(s),
-                table: render.loading(s),
-                evaluated: render.loading(s),
-            }
+    # -- the conversation ------------------------------------------------------------------------------------------
 
-        spoken = list({id(c): c for c in [*every, *(c for c, _ in worded)]}.values())
+    def screen(self, t: history.Talk, seat: Seat, *, said: str = "") -> Shown:
+        """Return what the ask screen shows for a conversation."""
+        s, x = _strings(seat), self.x
+        busy, begun = history.running(t), bool(t["turns"])
+        return {
+            x.talk: t,
+            x.seat: seat,
+            x.live: render.turn(t["turns"][-1], s) if begun else "",
+            x.welcome: gr.update(visible=not begun),
+            x.examples: gr.update(visible=not begun),
+            x.past: render.turns(t["turns"][:-1], s),
+            x.after: gr.update(visible=begun and not busy),
+            x.plain: gr.update(visible=history.rewritten(t)),
+            x.ask: gr.update(visible=not busy),
+            x.stop: gr.update(visible=busy),
+            x.notice: said,
+            x.talks: render.talks(seat["talks"], t["id"], s),
+            x.form: gr.update(visible=False),
+        }
 
-        def switch(t: history.Talk, seat: dict[str, Any]) -> Shown:
-            seat_lang = _other(strings(seat)).lang
-            return speak(seat_lang, t, seat)
+    def store(self, t: history.Talk, *, whole: bool = False) -> Shown:
+        """Return what the browser is to keep of a conversation: its last turn, or all of them."""
+        return {self.x.keep: render.outgoing("keep", history.record(t, whole=whole))}
 
-        other.click(switch, asking, spoken, **quick).then(
-            lambda seat: {k: v for name in SCREENS for k, v in show(name, seat).items()},
-            seat,
-            [explored, table, evaluated],
-            **quick,
-        )
-        kept.change(listed, [kept, *asking], spoken, **quick)
+    def answer(
+        self,
+        question: str,
+        chosen: str,
+        t: history.Talk,
+        seat: Seat,
+        *,
+        rewrite: bool = True,
+        as_of: date | None = None,
+    ) -> Iterator[Shown]:
+        """Ask, and draw the answer as it grows."""
+        s, x = _strings(seat), self.x
+        if said := self.desk.objection(question, s):
+            yield {x.notice: render.notice(said)}
+            return
+        if history.running(t):
+            return
+        whole = False
+        if seat["editing"] is not None:
+            before, t = t, history.fork(t, seat["editing"])
+            whole = t["id"] != before["id"]
+        seat = seat | {"editing": None, "judging": None}
+        whole = whole or not t["id"]  # what stands before the question may be new to the browser
+        steps = self.desk.answer(question, chosen, t, rewrite=rewrite, as_of=as_of, s=s)
+        with contextlib.closing(steps):
+            for i, (grown, settled) in enumerate(steps):
+                if not settled:
+                    yield {x.talk: grown, x.live: render.turn(grown["turns"][-1], s)}
+                    continue
+                seat = seat | {"talks": history.listed(seat["talks"], grown)}
+                yield (
+                    self.screen(grown, seat)
+                    | self.store(grown, whole=whole and i == 0)
+                    | ({x.box: ""} if i == 0 else {})
+                )
 
-        def arrive(seat: dict[str, Any]) -> Shown:
-            """Return the first screen as the library is now; touches nothing that a quick question may have drawn."""
-            now = desk.first_screen(strings(seat))
-            return {
-                welcome: gr.update(value=now.welcome),
-                scope: gr.update(choices=now.scopes, visible=len(now.scopes) > 2),
-                **{
-                    b: gr.update(value=now.examples[i] if i < len(now.examples) else "", visible=i < len(now.examples))
-                    for i, b in enumerate(buttons)
-                },
-            }
+    def retry(self, chosen: str, t: history.Talk, seat: Seat) -> Iterator[Shown]:
+        """Ask the last question again, in its place."""
+        if t["turns"] and not history.running(t):
+            yield from self.answer(t["turns"][-1]["question"], chosen, history.drop(t), seat | {"editing": None})
 
-        page.load(arrive, seat, [welcome, scope, *buttons], **quick)
-        page.load(lambda seat: render.speaker(desk.engine(strings(seat)), strings(seat)), seat, speaker, **quick)
+    def as_written(self, chosen: str, t: history.Talk, seat: Seat) -> Iterator[Shown]:
+        """Ask the last question again, with nothing of the conversation put into it."""
+        if history.rewritten(t):
+            question = t["turns"][-1]["question"]
+            yield from self.answer(question, chosen, history.drop(t), seat | {"editing": None}, rewrite=False)
 
-    page.queue(api_open=False, max_size=WAITING, default_concurrency_limit=WORKERS)
-    return page
+    def from_elsewhere(self, value: str, seat: Seat) -> Iterator[Shown]:
+        """Ask, in a new conversation, a question that another screen offers."""
+        verb, given = read_act(value)
+        t, question, as_of = history.new(), given[0] if given else "", None
+        if verb == "replay":
+            question, said, as_of = self.desk.asked_in(*given) if len(given) == 2 else ("", (), None)
+            t = history.said_before(said)
+        to_chat: Shown = {
+            self.x.tabs: gr.update(selected="ask"),
+            self.x.scope: SCOPE_ALL,
+            self.x.panel: render.evidence_note(_strings(seat).evidence_empty),
+        }
+        for i, step in enumerate(self.answer(question, SCOPE_ALL, t, seat | {"editing": None}, as_of=as_of)):
+            yield step | (to_chat if i == 0 else {})
+
+    def stopped(self, t: history.Talk, seat: Seat) -> Shown:
+        """Say that the answer was stopped."""
+        t = history.stop(t)
+        return self.screen(t, seat) | (self.store(t) if t["turns"] else {})
+
+    def cleared(self, seat: Seat) -> Shown:
+        """Begin a new conversation."""
+        seat = seat | {"editing": None, "judging": None}
+        blank = render.evidence_note(_strings(seat).evidence_empty)
+        return self.screen(history.new(), seat) | {self.x.panel: blank, self.x.box: ""}
+
+    def resumed(self, value: str, seat: Seat) -> Shown:
+        """Open a conversation that the browser kept."""
+        told = _json(value)
+        t = history.restored(told.get("talk"))
+        seat = _with_list(seat, told) | {"editing": None, "judging": None}
+        s = _strings(seat)
+        if t is None:
+            return {self.x.notice: render.notice(s.talk_gone)}
+        return self.screen(t, seat) | {self.x.panel: render.evidence_note(s.evidence_empty)}
+
+    def listed(self, value: str, t: history.Talk, seat: Seat) -> Shown:
+        """Take in what the browser says that it keeps: the list of conversations, and the language on arrival."""
+        told = _json(value)
+        seat = _with_list(seat, told)
+        shown: Shown = {self.x.seat: seat, self.x.talks: render.talks(seat["talks"], t["id"], _strings(seat))}
+        if told.get("forgot") and told["forgot"] == t["id"] and not history.running(t):
+            shown |= self.cleared(seat)
+        lang = told.get("lang")
+        if isinstance(lang, str) and lang in LANGUAGES and lang != seat["lang"]:
+            shown |= self.speak(lang, t, seat)
+        return shown
+
+    def exported(self, t: history.Talk, seat: Seat) -> str:
+        """Hand the conversation to the browser as a file."""
+        return render.outgoing("download", export.markdown(t, _strings(seat)), name=export.file_name(t))
+
+    def evidence(self, value: str, t: history.Talk, seat: Seat) -> str:
+        """Draw the article of a citation."""
+        return self.desk.evidence(value, t, _strings(seat))
+
+    # -- every other button that is drawn --------------------------------------------------------------------------
+
+    def act(self, value: str, t: history.Talk, seat: Seat) -> Shown:
+        """Do what a drawn button says."""
+        verb, given = read_act(value)
+        s, x = _strings(seat), self.x
+        match verb, given:
+            case "passage", [article, start, end]:
+                return {x.panel: self.desk.passage(article, start, end, s)}
+            case ("event", [_, _]) | ("person", [_]):
+                seat = seat | {"place": (verb, *given)}
+                return {x.seat: seat, x.tabs: gr.update(selected="explore")} | self.show("explore", seat)
+            case "screen", [name] if name in SCREENS:
+                seat = seat | {"place": ("events",), "run": ""}
+                return {x.seat: seat, x.tabs: gr.update(selected=name)} | self.show(name, seat)
+            case "sort", [column]:
+                return self.view(seat, seat["view"].by(column))
+            case "page", [number]:
+                return self.view(seat, seat["view"].turned(number))
+            case "find", [words]:
+                return self.view(seat, seat["view"].seeking(words)) | {x.words: words}
+            case "remove", [article]:
+                return {x.table: self.desk.shelf(seat["view"], s, asking=article)}
+            case "remove!", [article]:
+                said = self.desk.remove(article, s)  # first, or the table would still have it
+                return {x.added: said, x.table: self.desk.shelf(seat["view"], s)}
+            case "keep", _:
+                return {x.table: self.desk.shelf(seat["view"], s)}
+            case "run", [name]:
+                seat = seat | {"run": name}
+                return {x.seat: seat} | self.show("eval", seat)
+            case _, [number] if number.isascii() and number.isdigit() and not history.running(t):
+                return self.about_turn(verb, int(number), t, seat)
+        return {}
+
+    def about_turn(self, verb: str, number: int, t: history.Talk, seat: Seat) -> Shown:
+        """Do what a button within an answer says."""
+        s, x = _strings(seat), self.x
+        turn = next((each for each in t["turns"] if each["id"] == number), None)
+        if turn is None:
+            return {x.notice: render.notice(s.no_turn)}
+        match verb:
+            case "order":
+                t = history.change(t, number, by_time=not turn["by_time"])
+                return self.screen(t, seat) | self.store(t, whole=True)
+            case "edit":
+                last = turn is t["turns"][-1]
+                said = render.editing(number, s.edit_notice if last else s.edit_fork, s)
+                words = turn["standalone"] if last else turn["question"]
+                return {x.seat: seat | {"editing": number}, x.box: words, x.notice: said}
+            case "unedit":
+                return {x.seat: seat | {"editing": None}, x.box: "", x.notice: ""}
+            case "good":
+                return self.judged(t, seat, number, {"verdict": "up"})
+            case "bad":
+                blank = {x.reason: None, x.right: "", x.comment: "", x.judge_said: ""}
+                return {x.seat: seat | {"judging": number}, x.form: gr.update(visible=True)} | blank
+        return {}
+
+    def judged(self, t: history.Talk, seat: Seat, number: int, judgement: dict[str, str]) -> Shown:
+        """Keep what was said of an answer, and show that it was."""
+        t, said = self.desk.judge(t, number, judgement, _strings(seat))
+        return self.screen(t, seat, said=render.notice(said) if said else "") | self.store(t, whole=True)
+
+    def judgement(self, why: str | None, right: str, comment: str, t: history.Talk, seat: Seat) -> Shown:
+        """Take what a person says is wrong with an answer."""
+        s, x = _strings(seat), self.x
+        if seat["judging"] is None:
+            return {x.form: gr.update(visible=False)}
+        if why not in s.rate_reasons:
+            return {x.judge_said: render.notice(s.rate_reason_missing)}
+        said = {"verdict": "down", "reason": str(why), "comment": comment, "right_answer": right}
+        return self.judged(t, seat | {"judging": None}, seat["judging"], said)
+
+    def not_judged(self, seat: Seat) -> Shown:
+        """Put the form away."""
+        return {self.x.seat: seat | {"judging": None}, self.x.form: gr.update(visible=False)}
+
+    # -- the other screens -----------------------------------------------------------------------------------------
+
+    def show(self, name: str, seat: Seat) -> Shown:
+        """Draw a screen as the library is now."""
+        s, x = _strings(seat), self.x
+        match name:
+            case "explore":
+                return {x.explored: self.desk.explore(seat["place"], s)}
+            case "library":
+                return {x.table: self.desk.shelf(seat["view"], s)}
+            case "eval":
+                return {x.evaluated: self.desk.run(seat["run"], s) if seat["run"] else self.desk.runs(s)}
+        return {}
+
+    def show_all(self, seat: Seat) -> Shown:
+        """Draw every screen."""
+        return {k: v for name in SCREENS for k, v in self.show(name, seat).items()}
+
+    def view(self, seat: Seat, view: Any) -> Shown:
+        """Draw the library's table in another way."""
+        return {self.x.seat: seat | {"view": view}, self.x.table: self.desk.shelf(view, _strings(seat))}
+
+    def search(self, words: str, seat: Seat) -> Shown:
+        """Look for words in the library's table."""
+        return self.view(seat, seat["view"].seeking(words))
+
+    def take_in(self, paths: list[str] | None, address: str, seat: Seat) -> Iterator[Shown]:
+        """Add files and an address to the library, saying how far it is."""
+        s, x = _strings(seat), self.x
+        yield {x.add: gr.update(interactive=False), x.added: render.loading(s)}
+        for step in self.desk.add([Path(p) for p in paths or []], address, s):
+            yield {x.added: step}
+        yield {x.add: gr.update(interactive=True), x.files: None, x.web: "", x.table: self.desk.shelf(seat["view"], s)}
+
+    # -- arriving, and languages -----------------------------------------------------------------------------------
+
+    def arrive(self, seat: Seat) -> Shown:
+        """Return the first screen as the library is now; touches nothing that a quick question may have drawn."""
+        now, x = self.desk.first_screen(_strings(seat)), self.x
+        return {
+            x.welcome: gr.update(value=now.welcome),
+            x.scope: gr.update(choices=now.scopes, visible=len(now.scopes) > 2),
+            **{
+                b: gr.update(value=now.examples[i] if i < len(now.examples) else "", visible=i < len(now.examples))
+                for i, b in enumerate(x.example)
+            },
+        }
+
+    def engine(self, seat: Seat) -> str:
+        """Say which engine will answer."""
+        s = _strings(seat)
+        return render.speaker(self.desk.engine(s), s)
+
+    def switch(self, t: history.Talk, seat: Seat) -> Shown:
+        """Speak the next language."""
+        return self.speak(next_language(_strings(seat)).lang, t, seat)
+
+    def speak(self, lang: str, t: history.Talk, seat: Seat) -> Shown:
+        """Say the whole page in another language."""
+        s, x = LANGUAGES[lang], self.x
+        seat = seat | {"lang": lang}
+        shown = self.screen(t, seat)
+        for component, words in x.worded:  # some are shown or hidden at the same time
+            shown[component] = gr.update(**words(s)) | shown.get(component, {})
+        return shown | {
+            x.brand: render.header(s),
+            x.speaker: self.engine(seat),
+            x.language: gr.update(value=next_language(s).language_name),
+            x.welcome: gr.update(value=self.desk.first_screen(s).welcome, visible=not t["turns"]),
+            x.grip: render.label(s.evidence),
+            x.judge_title: render.label(s.rate_title),
+            x.panel: render.evidence_note(s.evidence_empty),
+            x.library_head: render.library_head(s, read_only=self.desk.read_only),
+        }
 
 
-def _other(s: Strings) -> Strings:
-    """Return the language that the page can be switched to."""
-    names = list(LANGUAGES)
-    return LANGUAGES[names[(names.index(s.lang) + 1) % len(names)]]
-
-
-def _reasons(s: Strings) -> list[tuple[str, str]]:
-    return [(words, code) for code, words in s.rate_reasons.items()]
+def _strings(seat: Seat) -> Strings:
+    return LANGUAGES.get(seat["lang"], EN)
 
 
 def _json(value: Any) -> dict[str, Any]:
@@ -557,5 +411,5 @@ def _json(value: Any) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _with_list(seat: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:
+def _with_list(seat: Seat, told: dict[str, Any]) -> Seat:
     return seat | ({"talks": history.restored_list(told["talks"])} if "talks" in told else {})

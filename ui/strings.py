@@ -459,8 +459,11 @@ class Strings:
     x_person_open: str = "Who is seen with {person}"
     x_quote_open: str = "Read in its article: {quote}"
     x_edge: str = "{a} and {b}, {times}"
-    x_graph: str = "Picture of who is seen with whom; the list beside it says the same"
-    x_graph_person: str = "Picture of who is seen with {person}; the list beside it says the same"
+    x_graph_how: str = (
+        "A line opens the article that shows two people, a name opens everybody seen with that person. "
+        "The thicker the line, the more often."
+    )
+    x_graph_person: str = "Picture of who is seen with {person}; the list says the same"
     x_undrawn_one: str = "1 more person is in the list and not drawn."
     x_undrawn_many: str = "{n} more people are in the list and not drawn."
     x_col_person: str = "Person"
@@ -928,8 +931,11 @@ FR = Strings(
     x_person_open="Qui apparaît avec {person}",
     x_quote_open="Lire dans l’article : {quote}",
     x_edge="{a} et {b}, {times}",
-    x_graph="Schéma : qui apparaît avec qui ; la liste à côté dit la même chose",
-    x_graph_person="Schéma : qui apparaît avec {person} ; la liste à côté dit la même chose",
+    x_graph_how=(
+        "Un trait ouvre l’article qui montre deux personnes, un nom ouvre tous ceux qui apparaissent avec cette personne. "
+        "Plus le trait est épais, plus c’est fréquent."
+    ),
+    x_graph_person="Schéma : qui apparaît avec {person} ; la liste dit la même chose",
     x_undrawn_one="1 autre personne est dans la liste sans être dessinée.",
     x_undrawn_many="{n} autres personnes sont dans la liste sans être dessinées.",
     x_col_person="Personne",

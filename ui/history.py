@@ -20,6 +20,7 @@ from rag.types import Answer, Citation, Hit, Turn
 Talk = dict[str, Any]  # {"id": str, "title": str, "when": str, "next": int, "turns": [turn, ...]}
 TURNS_KEPT = 50  # older ones leave the page: a conversation does not grow without end
 TALKS_LISTED = 100
+ALSO_KEPT = 12  # passages that were found and not cited, of one answer
 _TITLE = 80  # characters of the first question that name a conversation
 _LONG, _MANY = 20_000, 60  # characters of a text, entries of a list that come back from a browser
 
@@ -76,7 +77,7 @@ def grow(talk: Talk, answer: Answer) -> Talk:
         engine=answer.engine,
         confidence=answer.confidence,
         citations=[cite(c) for c in answer.citations],
-        also=[found(h) for h in answer.sources if h.chunk.id not in cited],
+        also=[found(h) for h in answer.sources if h.chunk.id not in cited][:ALSO_KEPT],
         notes=list(answer.notes),
         timings=dict(answer.timings_ms),
         truncated=answer.truncated,

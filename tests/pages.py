@@ -49,6 +49,9 @@ The 2024 Harbour Awards filled the old pier with music on Saturday, September 7,
 Ada Moss received the Golden Anchor Award at the 2024 Harbour Awards for her song about the sea.
 
 The evening ended at midnight with fireworks over the water.
+
+Nils Aker and Petra VossPhoto: Getty Images
+Petra Voss and Otto Blank on the quayPhoto: Getty Images
 """
 EARLIER = """The 2023 Harbour Awards, in short
 By Ola Reed

@@ -301,6 +301,38 @@ def test_an_event_has_a_page_and_its_questions_are_asked_with_a_click(browser: B
         assert page.locator("#explore svg.chart[viewBox]").count()
 
 
+@pytest.mark.parametrize("width", [1440, 390])
+def test_a_line_of_the_picture_opens_its_caption_and_a_name_its_person(browser: Browser, url: str, width: int) -> None:
+    def middle(kind: str, names: str) -> Any:
+        """The point of a line or a dot that says these names, in the window."""
+        return page.evaluate(
+            """([kind, names]) => { const g = [...document.querySelectorAll(`#explore svg.x-net .${kind}`)].find(
+                (g) => g.checkVisibility() && g.querySelector("title").textContent.startsWith(names));
+            g.scrollIntoView({ block: "nearest" });
+            const r = g.querySelector("path, circle").getBoundingClientRect();
+            return [r.left + r.width / 2, r.top + r.height / 2] }""",
+            [kind, names],
+        )
+
+    with visit(browser, url, width=width) as page:
+        page.get_by_role("button", name=EN.event_open.format(event="2024 Harbour Awards")).click()
+        page.wait_for_selector("#explore svg.x-net[viewBox]")
+        page.mouse.move(*middle("x-tie", "Otto Blank and Petra Voss"))
+        assert page.locator("#explore .x-tie:hover title").text_content() == EN.x_edge.format(
+            a="Otto Blank", b="Petra Voss", times=EN.x_time_one
+        )
+        shot(page, f"seen-together-{width}")
+        page.mouse.click(*middle("x-tie", "Otto Blank and Petra Voss"))
+        told(page, "#reader mark.lit", "Petra Voss and Otto Blank on the quay")
+        assert in_sight(page, "#reader mark.lit")
+        page.click("#close")
+        assert "Petra Voss and Otto Blank" in focused(page), "back to the quote in the list"
+        page.mouse.click(*middle("x-node", "Nils Aker"))
+        told(page, "#explore", EN.x_seen_person.format(person="Nils Aker"))
+        page.wait_for_selector("#explore svg.x-net .x-me")
+        assert act(page, "person", inside="#explore .x-list").all_inner_texts() == ["Petra Voss"]
+
+
 # --- evaluation ---------------------------------------------------------------------------------------------------
 
 

@@ -461,5 +461,6 @@ def test_the_first_screen_says_what_is_covered() -> None:
     assert "2024 Harbour Gala11 September 2024 · 2 articles" in seen.words
     assert "Town Fair1 article" in seen.words
     many = [(Event("e", "Fair", str(y)), 1) for y in range(2000, 2020)]
-    assert "and 12 more" in Seen(render.welcome(many, 20, 20)).words
+    assert "2,000 articles, 1,999 independent" in Seen(render.welcome(many, 2000, 1999)).words
+    assert "and 12 more" in Seen(render.welcome(many[:8], 2000, 1999, total=20)).words
     assert "recap ingest" in Seen(render.empty(".recap")).words

@@ -14,13 +14,14 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag import explore as explored
 from rag import feedback
+from rag.answer.chain import SURE
 from rag.errors import RecapError
 from rag.types import Answer, Event, Turn
 from ui import adding, explore, history, render, runs, runs_view, shelf
@@ -33,10 +34,18 @@ AskStream = Callable[..., Iterator[Answer]]
 
 log = logging.getLogger("recap.ui")
 EXAMPLES = 4
+SHOWN = 8  # events on the first screen
+ASKED_ABOUT = 6  # events that the examples are about
 EVENT_QUESTIONS = 6  # on an event's page, at most
 SNAPSHOT_S = 0.05  # snapshots that come faster than this are not all drawn
 SCOPE_ALL = ""
 _PAGES_KEPT = 64  # drawn pages of events and people, thrown away when the library changes
+
+
+def most_covered(events: Sequence[tuple[Event, int]], n: int) -> list[tuple[Event, int]]:
+    """Return the `n` events with the most articles, in the order given."""
+    best = sorted(range(len(events)), key=lambda i: (-events[i][1], i))[:n]
+    return [events[i] for i in sorted(best)]
 
 
 class First:
@@ -182,7 +191,9 @@ class Desk:
         if not counts["articles"]:
             vacant = render.empty(str(self.library.config.library), read_only=self.read_only, s=s)
             return First(vacant, [], scopes)
-        first = render.welcome(events, counts["articles"], counts["pieces"], s=s)
+        first = render.welcome(
+            most_covered(events, SHOWN), counts["articles"], counts["pieces"], total=len(events), s=s
+        )
         return First(first, self._pick(events, s), scopes)
 
     def scope(self, chosen: Any, s: Strings) -> tuple[str | None, int | None, str]:
@@ -241,7 +252,8 @@ class Desk:
 
             query = understand(question, library=self.library)
             found = read_answer(query, search(self.library, query, top_k=8), library=self.library)
-            self._tried[question] = not found.abstained
+            sure = found.confidence is None or found.confidence >= SURE
+            self._tried[question] = not found.abstained and sure
         return self._tried[question]
 
     # -- the other screens -----------------------------------------------------------------------------------------
@@ -383,12 +395,12 @@ class Desk:
         return self._ask
 
     def _candidates(self, events: list[tuple[Event, int]], s: Strings) -> list[str]:
-        labels = [e.short_label for e, _ in events[:6]]
+        labels = [e.short_label for e, _ in most_covered(events, ASKED_ABOUT)]
         return list(dict.fromkeys(t.format(event=label) for t in s.templates for label in labels))
 
     def _pick(self, events: list[tuple[Event, int]], s: Strings) -> list[str]:
         """Choose a few questions: ones the library is known to answer, events and kinds of question in turn."""
-        labels = [e.short_label for e, _ in events[:6]]
+        labels = [e.short_label for e, _ in most_covered(events, ASKED_ABOUT)]
         picked: list[str] = []
         for i, template in enumerate(s.templates):
             turned = labels[i % len(labels) :] + labels[: i % len(labels)] if labels else []

@@ -1,7 +1,7 @@
 """The library to look around in: events, a timeline, who is seen with whom. Pure: data in, one line of HTML out.
 
-Every picture has a list of buttons beside it and a table under it. Pictures are computed here, the same for the same
-data: nothing moves, nothing overlaps.
+Every picture has a list of buttons beside it and a table under it, and is the same for the same data: nothing moves,
+nothing overlaps.
 
 What it does not know: Gradio, the library, which buttons lead where (page.js and the desk do).
 """
@@ -376,18 +376,21 @@ def graph(found: SeenWith, s: Strings = EN) -> str:
     A large group is drawn twice, for a narrow and for a wide column; the style sheet shows one. Each line and each
     person carries the mark of the button in the list that says the same (`pair_mark`, `person_mark`): page.js clicks it.
     """
-    slim, broad = layout(found, room=network.SLIM), layout(found, room=network.BROAD)
-    if not slim:
+    drawn = groups(found)
+    if not drawn:
         return ""
     pictures = []
-    for one, other in zip(slim, broad, strict=True):
+    for group in drawn:
+        one = other = place(found, group, room=network.SLIM)
+        if len(group) > SMALL or found.person:
+            other = place(found, group, room=network.BROAD)
         if one == other:
             pictures.append(_picture(one, found, s))
         else:
             rows = max(1, min(4, round(other.height / 100)))
             span = f" x-span x-rows-{rows}" if other.width > network.CELL else ""
             pictures += [_picture(one, found, s, kind=" x-slim"), _picture(other, found, s, kind=f" x-broad{span}")]
-    left = len(_listed(found)) - sum(len(c.nodes) for c in slim)
+    left = len(_listed(found)) - sum(map(len, drawn))
     note = f" {_n(left, s.x_undrawn_one, s.x_undrawn_many)}" if left > 0 else ""
     return (
         f'<figure class="x-graph"><div class="x-nets">{"".join(pictures)}</div>'
@@ -405,27 +408,33 @@ def person_mark(found: SeenWith, name: str) -> str:
     return next((f"go-p{n}" for n, p in enumerate(found.people) if p.name == name), "")
 
 
-def layout(found: SeenWith, *, room: float) -> list[Cluster]:
-    """Place at most DRAWN people in pictures at most `room` px wide, the largest group first.
+def groups(found: SeenWith) -> list[list[str]]:
+    """Choose at most DRAWN people and split them into those who hang together, the largest group first.
 
-    The same for the same data; labels never overlap. Of a group larger than KNOT only the most often seen are drawn.
+    Of a group larger than KNOT only the most often seen are drawn.
     """
     people = _drawn(found, DRAWN)
-    if len(people) > KNOT and len(network.groups(people, _links(found, people))[0]) > KNOT:
+    out = network.groups(people, _links(found, people))
+    if out and len(out[0]) > KNOT:
         people = _drawn(found, KNOT)
-    if len(people) < 2:
-        return []
-    weight = {p.name: p.sightings for p in found.people}
-    links = _links(found, people)
-    out = []
-    for group in network.groups(people, links):
-        wide = room if len(group) > SMALL else network.CELL
-        drawn = None
-        if found.person in group:
-            others = [n for n in group if n != found.person]
-            drawn = network.ego(found.person, others, weight, room=min(room, EGO))
-        out.append(drawn or network.cluster(group, links, weight, room=wide))
+        out = network.groups(people, _links(found, people))
     return out
+
+
+def layout(found: SeenWith, *, room: float) -> list[Cluster]:
+    """Place people in pictures at most `room` px wide. The same for the same data; labels never overlap."""
+    return [place(found, group, room=room) for group in groups(found)]
+
+
+def place(found: SeenWith, group: Sequence[str], *, room: float) -> Cluster:
+    """Place one group: around the person whom it is about, where that has room, else by who is seen with whom."""
+    weight = {p.name: p.sightings for p in found.people}
+    if found.person in group:
+        others = [n for n in group if n != found.person]
+        if drawn := network.ego(found.person, others, weight, room=min(room, EGO)):
+            return drawn
+    links = _links(found, group)
+    return network.cluster(group, links, weight, room=room if len(group) > SMALL else network.CELL)
 
 
 def _drawn(found: SeenWith, most: int) -> list[str]:

@@ -12,6 +12,7 @@ import cmath
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations
 
 FONT = 13
@@ -19,8 +20,10 @@ CELL, SLIM, BROAD = 288, 320, 600  # the room there is in one column of several,
 _EDGE = 44.0  # a line, before it has to be longer
 _ROW, _RING = 26, 84
 _GROWN = 26  # times that a picture is drawn larger until nothing overlaps
+_AREA = 2000  # px²: as bad as one part of what else is bad
 _MORE = 5  # sizes that are compared from there on
 _MANY = 9  # people in a group from which on fewer ways to turn it are tried
+_TIGHT = 14  # people: a larger group never fits a phone by being drawn larger
 
 Links = Mapping[str, Mapping[str, int]]
 Box = tuple[float, float, float, float]
@@ -76,13 +79,18 @@ def cluster(names: Sequence[str], links: Links, weight: Mapping[str, int], *, ro
     """
     at = _spread(names, links)
     ends = [(i, j) for i, j in combinations(range(len(names)), 2) if names[j] in links[names[i]]]
-    turns = 12 if len(names) < _MANY else 4
+    if len(ends) > 3 * len(names):
+        ends = []  # a knot: whatever is done, lines run through names
+    turns = 24 if len(names) < 6 else 12 if len(names) < _MANY else 4
     best: tuple[float, Cluster] | None = None
     for k in range(turns):
         turned = [z * cmath.exp(1j * math.pi * k / turns) for z in at]
-        tries = [_fitted(names, turned, ends, weight, room)]
-        if len(names) > 4 and room <= SLIM:
+        narrow = len(names) > 4 and room <= SLIM
+        tries: list[tuple[float, Cluster] | None] = []
+        if narrow:
             tries += [_stacked(names, turned, ends, weight, room, room * share) for share in (0.2, 0.35, 0.5)]
+        if not narrow or len(names) <= _TIGHT:
+            tries.append(_fitted(names, turned, ends, weight, room, best[0] if best else math.inf))
         for found in tries:
             if found and (best is None or found[0] < best[0] - 1e-6):
                 best = found
@@ -100,16 +108,16 @@ def ego(me: str, others: Sequence[str], weight: Mapping[str, int], *, room: floa
     if sum(wide) + 2 * ring > room:
         return None
     rows = max(len(right), len(left))
-    height = float(max(rows * _ROW, 40 if left else 0) + 16)
-    cx, cy, half = wide[0] + ring, height / 2 + (6 if rows < 3 and left else 0), rows * _ROW / 2
+    row = max(float(_ROW), min(40.0, 200 / rows))
+    cx, cy, half = wide[0] + ring, 0.0, rows * row / 2
     middle = _node(me, (cx, cy), weight[me], "above")
     if not left:
         middle = _node(me, (cx - ring, cy), weight[me], "left")
     nodes = [middle]
     for sign, side in ((1, right), (-1, left)):
         for i, name in enumerate(side):
-            y = cy - len(side) * _ROW / 2 + (i + 0.5) * _ROW
-            off = math.sqrt(max(0.0, 1 - ((y - cy) / (half + _ROW / 3)) ** 2))
+            y = cy - len(side) * row / 2 + (i + 0.5) * row
+            off = math.sqrt(max(0.0, 1 - ((y - cy) / (half + row / 3)) ** 2))
             x = cx + sign * max(min(26.0, ring), ring * off)
             nodes.append(_node(name, (x, y), weight[name], "right" if sign > 0 else "left"))
     return _framed(nodes) if _clean(nodes) else None
@@ -125,6 +133,7 @@ def clipped(name: str, room: float) -> str:
     return label
 
 
+@lru_cache(4096)
 def wide_of(label: str) -> float:
     """About how wide a label is set: rather too wide than too narrow."""
     total = 0.0
@@ -162,7 +171,7 @@ def _spread(names: Sequence[str], links: Links) -> list[complex]:
     steps = [_steps(i, near) for i in range(n)]
     hub = min(range(n), key=lambda i: (sum(steps[i]), i))
     walk = _walked(near)
-    ends = [(i, j) for i in range(n) for j in near[i] if i < j]
+    ends = [(i, j) for i in range(n) for j in near[i] if i < j][: 3 * n]
     best: tuple[float, list[complex]] | None = None
     for start in (
         [cmath.rect(n / 6, 2 * math.pi * walk.index(i) / n) for i in range(n)],
@@ -237,8 +246,12 @@ def _fitted(
     ends: Sequence[tuple[int, int]],
     weight: Mapping[str, int],
     room: float,
+    most: float,
 ) -> tuple[float, Cluster] | None:
-    """Draw a group larger until nothing overlaps, and taller where it gets too wide: (how bad it looks, the picture)."""
+    """Draw a group larger until nothing overlaps, and taller where it gets too wide: (how bad it looks, the picture).
+
+    None where it will look no better than `most`.
+    """
     middle = (min(z.real for z in at) + max(z.real for z in at)) / 2
     sx = sy = _EDGE
     best: tuple[float, Cluster] | None = None
@@ -246,7 +259,11 @@ def _fitted(
     for _ in range(_GROWN):
         points = [complex((z.real - middle) * sx, z.imag * sy) for z in at]
         nodes = _named(names, points, ends, weight, room)
+        if _framed(nodes).width > room:
+            nodes = _named(names, points, ends, weight, room, within=room / 2)
         drawn = _framed(nodes)
+        if drawn.width * drawn.height / _AREA > min(most, best[0] if best else math.inf):
+            break
         if drawn.width <= room and _clean(nodes):
             bad = _bad(drawn, ends, names)
             if best is None or bad < best[0]:
@@ -268,8 +285,9 @@ def _named(
     ends: Sequence[tuple[int, int]],
     weight: Mapping[str, int],
     room: float,
+    within: float = math.inf,
 ) -> list[Node]:
-    """Put each name where it is freest: beside its dot, under or over it, or at a corner."""
+    """Put each name where it is freest: beside its dot, under or over it, or at a corner; best not beyond ±`within`."""
     choices: list[list[tuple[float, Node]]] = []
     for i, name in enumerate(names):
         z = points[i]
@@ -279,12 +297,12 @@ def _named(
         for side, way in _SIDES.items():
             node = _node(clipped(name, room - 30), (z.real, z.imag), weight[name], side, name=name)
             left, right, top, bottom = node.box
-            through = sum(_on(points[a], points[b], node.box) for a, b in ends)
+            through = sum(min(12.0, _inside(points[a], points[b], node.box)) for a, b in ends)
             dots = sum(
                 left - 8 < p.real < right + 8 and top - 8 < p.imag < bottom + 8 for j, p in enumerate(points) if j != i
             )
-            cost = 6.0 * through + 60 * dots + 1.5 * (way.conjugate() * pull).real
-            cost += 30 * (left < -room / 2 or right > room / 2) + (0 if side in ("right", "left") else 0.8)
+            cost = 0.6 * through + 60 * dots + 1.5 * (way.conjugate() * pull).real
+            cost += 30 * (left < -within or right > within) + (0 if side in ("right", "left") else 0.8)
             own.append((cost, node))
         choices.append(own)
     chosen = [min(own, key=lambda c: c[0]) for own in choices]
@@ -307,6 +325,7 @@ def _stacked(
 
     Nothing overlaps, whatever the group: who shares a stretch of the width has a row of their own.
     """
+    room -= 4  # of the frame
     low, high = min(z.real for z in at), max(z.real for z in at)
     nodes: list[Node] = []
     last = before = 0.0
@@ -321,35 +340,33 @@ def _stacked(
         y = last + min(_EDGE, (at[i].imag - before) * _EDGE) if row else 0.0
         node = _node(label, (x, y), weight[names[i]], side, name=names[i])
         for n in nodes:
-            if (
-                min(node.box[0], x - r) < max(n.box[1], n.x + n.r) + 7
-                and min(n.box[0], n.x - n.r) < max(node.box[1], x + r) + 7
-            ):
+            left, right = min(n.box[0], n.x - n.r), max(n.box[1], n.x + n.r)
+            if min(node.box[0], x - r) < right + 7 and left < max(node.box[1], x + r) + 7:
                 y = max(y, n.y + max(20.0, r + n.r + 11))
+            elif abs(x - n.x) < r + n.r + 10:
+                y = max(y, n.y + r + n.r + 10)
         nodes.append(node.moved(0, y - node.y))
         last, before = y, at[i].imag
     where = {n.name: n for n in nodes}
     points = [complex(where[n].x - room / 2, where[n].y) for n in names]
-    better = _named(names, points, ends, weight, room)
-    kept = [better, nodes] if _clean(better) else [nodes]
-    return min(
-        ((_bad(_framed(k), ends, names), n, _framed(k)) for n, k in enumerate(kept) if _framed(k).width <= room + 4),
-        key=lambda c: c[:2],
-    )[::2]
+    better = _named(names, points, ends, weight, room, within=room / 2)
+    pictures = [_framed(nodes)]
+    if _clean(better) and _framed(better).width <= room + 4:
+        pictures.append(_framed(better))
+    return min(((_bad(drawn, ends, names), drawn) for drawn in pictures), key=lambda c: c[0])
 
 
 def _bad(drawn: Cluster, ends: Sequence[tuple[int, int]], names: Sequence[str]) -> float:
-    """How bad a picture looks: how large it is, names that a line runs through, dots on lines of others, short lines."""
+    """How bad a picture looks: how large it is, names and dots that a line runs through, lines that cross."""
     at = {n.name: n for n in drawn.nodes}
-    cost = drawn.width * drawn.height / 2000
-    lines = [(at[names[i]], at[names[j]]) for i, j in ends]
-    for n in drawn.nodes:
-        through = [e for e in lines if _on(complex(e[0].x, e[0].y), complex(e[1].x, e[1].y), n.box)]
-        cost += 12 * bool(through)
-        dot = (n.x - 7, n.x + 7, n.y - 7, n.y + 7)
-        cost += 14 * sum(n not in (a, b) and _on(complex(a.x, a.y), complex(b.x, b.y), dot) for a, b in lines)
     points = [complex(at[n].x, at[n].y) for n in names]
-    return cost + 4 * sum(_crosses(points, e, f) for e, f in combinations(ends, 2))
+    cost = drawn.width * drawn.height / _AREA + 4 * sum(_crosses(points, e, f) for e, f in combinations(ends, 2))
+    for k, name in enumerate(names):
+        n = at[name]
+        dot = (n.x - 7, n.x + 7, n.y - 7, n.y + 7)
+        cost += min(18.0, sum(1.2 * _inside(points[i], points[j], n.box) for i, j in ends))
+        cost += sum(min(14.0, 2 * _inside(points[i], points[j], dot)) for i, j in ends if k not in (i, j))
+    return cost
 
 
 def _size(sightings: int) -> float:
@@ -403,23 +420,27 @@ def _over(a: Box, b: Box) -> bool:
     return a[0] < b[1] + 6 and b[0] < a[1] + 6 and a[2] < b[3] + 2 and b[2] < a[3] + 2
 
 
-def _on(a: complex, b: complex, box: Box) -> bool:
-    """Tell whether the line from a to b runs through a box.
+def _inside(a: complex, b: complex, box: Box) -> float:
+    """Measure how much of the line from a to b lies in a box.
 
     Source: Liang and Barsky 1984.
     """
     left, right, top, bottom = box
-    t0, t1 = 0.0, 1.0
-    for d, low, high in (
-        (b.real - a.real, left - a.real, right - a.real),
-        (b.imag - a.imag, top - a.imag, bottom - a.imag),
+    if (
+        max(a.real, b.real) < left
+        or min(a.real, b.real) > right
+        or max(a.imag, b.imag) < top
+        or min(a.imag, b.imag) > bottom
     ):
+        return 0.0
+    t0, t1 = 0.0, 1.0
+    across = (b.real - a.real, left - a.real, right - a.real)
+    down = (b.imag - a.imag, top - a.imag, bottom - a.imag)
+    for d, low, high in (across, down):
         if abs(d) < 1e-9:
             if low > 0 or high < 0:
-                return False
+                return 0.0
             continue
         near, far = sorted((low / d, high / d))
         t0, t1 = max(t0, near), min(t1, far)
-        if t0 > t1:
-            return False
-    return True
+    return max(0.0, t1 - t0) * abs(b - a)

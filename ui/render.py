@@ -324,7 +324,7 @@ def independent(citations: Sequence[Mapping[str, Any]], s: Strings = EN) -> str:
         piece = {c["article_id"], *c["copies"]}
         touching = [p for p in pieces if p & piece]
         pieces = [p for p in pieces if not p & piece] + [piece.union(*touching)]
-    total = _count(sum(map(len, pieces)), s.article_one, s.article_many)
+    total = _count(sum(map(len, pieces)), s.article_one, s.article_many, s)
     return total if sum(map(len, pieces)) == len(pieces) else f"{total}, {s.independent.format(n=len(pieces))}"
 
 
@@ -340,7 +340,7 @@ def also_found(data: Mapping[str, Any], s: Strings = EN) -> str:
         + f'<span class="meta">{" · ".join(text(p) for p in (h["outlet"], dated(h, s)) if p)}</span></li>'
         for h in found
     )  # fmt: skip
-    title = _count(len(found), s.also_one, s.also_many)
+    title = _count(len(found), s.also_one, s.also_many, s)
     return f'<details class="also-found"><summary>{text(title)}</summary><ol>{rows}</ol></details>'
 
 
@@ -531,26 +531,30 @@ def speaker(name: str, s: Strings = EN) -> str:
     return f'<div class="engine"><span class="k">{text(s.engine)}</span> <span class="v">{text(name)}</span></div>'
 
 
-def welcome(events: Sequence[tuple[Event, int]], articles: int, pieces: int, *, shown: int = 8, s: Strings = EN) -> str:
+def welcome(
+    events: Sequence[tuple[Event, int]], articles: int, pieces: int, *, total: int | None = None, s: Strings = EN
+) -> str:
     """Render what the page is for, in one line, and what the library covers.
 
-    `articles` counts the copies of a piece, `pieces` does not; at most `shown` events are listed.
+    `articles` counts the copies of a piece, `pieces` does not; `total` counts the events when not all of them are given.
     """
-    total = _count(articles, s.article_one, s.article_many)
+    number = len(events) if total is None else total
+    size = _count(articles, s.article_one, s.article_many, s)
     if pieces != articles:
-        total = f"{total}, {s.independent.format(n=pieces)}"
+        size = f"{size}, {s.independent.format(n=whole(pieces, s))}"
     if events:
-        total = s.counts.format(articles=total, events=_count(len(events), s.event_one, s.event_many))
+        size = s.counts.format(articles=size, events=_count(number, s.event_one, s.event_many, s))
     rows = "".join(
-        f'<li>{act("event", e.key, e.edition or "", label=e.label, name=s.event_open.format(event=e.label), kind="event")}<span class="meta">{text(_facts(e, n, s))}</span></li>'
-        for e, n in events[:shown]
+        f"<li>{act('event', e.key, e.edition or '', label=e.label, name=s.event_open.format(event=e.label), kind='event')}"
+        f'<span class="meta">{text(_facts(e, n, s))}</span></li>'
+        for e, n in events
     )
-    rest = act("screen", "explore", label=s.more_events.format(n=len(events) - shown), kind="quiet")
-    more = f'<li class="more">{rest}</li>' if len(events) > shown else ""
+    rest = act("screen", "explore", label=s.more_events.format(n=whole(number - len(events), s)), kind="quiet")
+    more = f'<li class="more">{rest}</li>' if number > len(events) else ""
     listing = f'<ul class="coverage">{rows}{more}</ul>' if events else ""
     return (
         f'<div class="welcome"><p class="lede">{text(s.tagline)}</p>'
-        f'<p class="label">{text(s.covered)} <span>{text(total)}</span></p>{listing}</div>'
+        f'<p class="label">{text(s.covered)} <span>{text(size)}</span></p>{listing}</div>'
     )
 
 
@@ -584,11 +588,16 @@ def editing(number: int, words: str, s: Strings = EN) -> str:
 
 
 def _facts(e: Event, n: int, s: Strings) -> str:
-    return " · ".join(p for p in (day(e.start, s), _count(n, s.article_one, s.article_many)) if p)
+    return " · ".join(p for p in (day(e.start, s), _count(n, s.article_one, s.article_many, s)) if p)
 
 
-def _count(n: int, one: str, many: str) -> str:
-    return one if n == 1 else many.format(n=n)
+def whole(n: int, s: Strings = EN) -> str:
+    """Write a whole number, its thousands set apart as the language does."""
+    return f"{n:,}".replace(",", s.thousands)
+
+
+def _count(n: int, one: str, many: str, s: Strings) -> str:
+    return one if n == 1 else many.format(n=whole(n, s))
 
 
 def decimal(value: float, places: int, s: Strings = EN) -> str:

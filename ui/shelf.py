@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from rag.types import Article, Event
-from ui.render import act, day, safe_url, text
+from ui.render import act, day, safe_url, text, whole
 from ui.strings import EN, Strings
 
 COLUMNS = ("headline", "outlet", "published", "event")
@@ -246,7 +246,7 @@ def table(shelf: Shelf, s: Strings = EN, read_only: bool = False, *, asking: str
         said.append(_count(shelf.found, s.l_match_one, s.l_match_many, s, words=shelf.view.words))
     if shelf.pages > 1:
         last = shelf.first + len(shelf.rows) - 1
-        said.append(s.l_range.format(first=_number(shelf.first, s), last=_number(last, s), n=_number(shelf.found, s)))
+        said.append(s.l_range.format(first=whole(shelf.first, s), last=whole(last, s), n=whole(shelf.found, s)))
     aside = "".join(f'<span class="l-said" dir="auto">{text(each)}</span>' for each in said)
     heads = "".join(_head(c, shelf.view, s) for c in COLUMNS)
     heads += f'<th scope="col" class="l-words">{text(s.l_words)}</th>'
@@ -264,7 +264,7 @@ def totals(held: Holdings, s: Strings = EN) -> str:
     """Say how much there is: "12 articles, 9 independent, 4 events"."""
     parts = [_count(held.articles, s.article_one, s.article_many, s)]
     if len(held.pieces) != held.articles:
-        parts.append(s.independent.format(n=_number(len(held.pieces), s)))
+        parts.append(s.independent.format(n=whole(len(held.pieces), s)))
     if held.events:
         parts.append(_count(held.events, s.event_one, s.event_many, s))
     return ", ".join(parts)
@@ -312,7 +312,7 @@ def _piece(p: Piece, shelf: Shelf, s: Strings, *, read_only: bool, asking: str) 
         ("l-outlet", s.l_columns["outlet"], outlet),
         ("l-published", s.l_columns["published"], _date(r, s)),
         ("l-event", s.l_columns["event"], about),
-        ("l-words", s.l_words, text(_number(r.words, s))),
+        ("l-words", s.l_words, text(whole(r.words, s))),
     ]
     # on a phone the row is a stack and its column's name stands before each part; a part that is empty is left out
     row = head + "".join(
@@ -380,20 +380,18 @@ def _pager(shelf: Shelf, s: Strings) -> str:
     for n in near:
         if n > before + 1:
             parts.append('<span class="l-gap">…</span>')
-        name = s.l_page_of.format(n=_number(n, s), last=_number(last, s))
+        name = s.l_page_of.format(n=whole(n, s), last=whole(last, s))
         if n == here:
-            parts.append(f'<span class="l-here" title="{text(name)}">{text(_number(n, s))}</span>')
+            parts.append(f'<span class="l-here" title="{text(name)}">{text(whole(n, s))}</span>')
         else:
-            parts.append(act("page", n, label=_number(n, s), name=s.l_page.format(n=_number(n, s)), kind="l-turn"))
+            parts.append(act("page", n, label=whole(n, s), name=s.l_page.format(n=whole(n, s)), kind="l-turn"))
         before = n
     if here > 1:
         parts.insert(
-            0, act("page", here - 1, label=s.l_before, name=s.l_page.format(n=_number(here - 1, s)), kind="l-turn")
+            0, act("page", here - 1, label=s.l_before, name=s.l_page.format(n=whole(here - 1, s)), kind="l-turn")
         )
     if here < last:
-        parts.append(
-            act("page", here + 1, label=s.l_after, name=s.l_page.format(n=_number(here + 1, s)), kind="l-turn")
-        )
+        parts.append(act("page", here + 1, label=s.l_after, name=s.l_page.format(n=whole(here + 1, s)), kind="l-turn"))
     return f'<nav class="l-pager" title="{text(s.l_pages)}">{"".join(parts)}</nav>'
 
 
@@ -403,8 +401,4 @@ def _title(r: Article | Row, s: Strings) -> str:
 
 
 def _count(n: int, one: str, many: str, s: Strings, **words: str) -> str:
-    return (one if n == 1 else many).format(n=_number(n, s), **words)
-
-
-def _number(n: int, s: Strings) -> str:
-    return f"{n:,}".replace(",", str(s.l_thousands))
+    return (one if n == 1 else many).format(n=whole(n, s), **words)

@@ -16,6 +16,7 @@ class Strings:
     months: tuple[str, ...] = tuple(MONTHS_EN.split())
     months_short: tuple[str, ...] = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
     decimal: str = "."
+    thousands: str = ","
     date: str = "{day} {month} {year}"
 
     title: str = "Recap"
@@ -215,7 +216,6 @@ class Strings:
     l_copies_many: str = "{n} more copies"
     l_count_one: str = "1 word"
     l_count_many: str = "{n} words"
-    l_thousands: str = ","
     l_lent: str = "The date printed on a copy"
     l_pages: str = "Pages of the library"
     l_page: str = "Page {n}"
@@ -498,6 +498,7 @@ FR = Strings(
     language_name="Français",
     months_short=("janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."),
     decimal=",",
+    thousands="\u202f",
     months=tuple(MONTHS_FR.split()),
     title="Recap",
     tagline="Posez une question sur un événement. Chaque réponse cite l’article dont elle vient, avec sa date.",
@@ -671,7 +672,6 @@ FR = Strings(
     l_copies_many="{n} autres copies",
     l_count_one="1 mot",
     l_count_many="{n} mots",
-    l_thousands="\u202f",
     l_lent="Date imprimée sur une copie",
     l_pages="Pages de la bibliothèque",
     l_page="Page {n}",

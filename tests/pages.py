@@ -7,6 +7,7 @@ caused it. Screenshots go to artifacts/ (not in git).
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -118,6 +119,7 @@ def visit(
     context = browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce", **options)
     page = context.new_page()
     wrong: list[str] = []
+    page.route(re.compile(rf"^(?!{re.escape(url)}|data:|blob:)"), lambda route: route.abort())
     page.on("request", lambda r: None if r.url.startswith((url, "data:", "blob:")) else wrong.append(r.url))
     page.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") and m.text != _GRADIO else None)
     page.on("pageerror", lambda e: wrong.append(str(e)))

@@ -14,25 +14,37 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rag.errors import RecapError
 
 if TYPE_CHECKING:
+    from eval.facts import Fact
     from rag.config import Config
     from rag.store.library import Library
+    from rag.types import Article
 
 _ARTICLES = (".txt", ".md", ".html", ".htm", ".pdf", ".docx", ".jsonl", ".jsonl.gz")
 _NO_ARTICLES = ("readme", "license", "licence", "notice", "changelog", "contributing")
 
+_BENCHMARKS = {
+    "multihop": "Ask the questions of MultiHop-RAG (a folder with corpus.json and MultiHopRAG.json), over several articles each.",
+    "rgb": "Ask the questions of RGB (a file, or a folder with en.json, en_int.json, en_fact.json) with noise among the passages.",
+    "crag": "Ask the questions of CRAG (.jsonl or .jsonl.bz2), each with the web pages that a search returned for it.",
+}
+
 _EPILOG = """also:
-  recap eval check FACTS... [--library DIR]   find bad evidence, doubles, missing answers and twins
-  recap eval compare A B                      compare two runs (folders that --out wrote); 1 if a pinned fact became wrong
+  recap eval check FACTS... [--library DIR]   find bad evidence, contradictions, doubles, missing answers and twins
+  recap eval new ARTICLE [--out FILE]         draft facts from an article, for you to accept
+  recap eval compare A B [C...]               compare runs (folders that --out wrote) with A; 1 if a pinned fact became wrong
+  recap eval ablate FACTS...                  what each part of Recap is worth: the same facts with each part off
   recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
   recap eval squad FILE                       read a SQuAD-format set with the reader's model
   recap eval verdicts [FILE]                  check labelled sentences against their passages
   recap eval attacks --llm NAME               put articles with hidden instructions to a language model
   recap eval spoken DIR --library LIB --llm NAME   put real news questions, each with its own articles, to a language model
+  recap eval multihop PATH (rgb PATH, crag PATH)   a published benchmark, read from its own files
+  recap eval export RUN --format NAME         a run, or facts, as ragas, promptfoo or squad reads them
 
 exit status: 0 pass, 1 a pinned fact is wrong, 2 could not run"""
 
@@ -48,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return e.code if isinstance(e.code, int) else 2
     try:
         commands = {
-            "run": _run, "check": _check, "compare": _compare, "realtimeqa": _realtimeqa, "squad": _squad, "spoken": _spoken,
-            "verdicts": _verdicts, "attacks": _attacks,
+            "run": _run, "check": _check, "compare": _compare, "ablate": _ablate, "realtimeqa": _realtimeqa, "squad": _squad, "spoken": _spoken,
+            "verdicts": _verdicts, "attacks": _attacks, "export": _export, "new": _new, **dict.fromkeys(_BENCHMARKS, _benchmark),
         }  # fmt: skip
         return commands[command](args)
     except RecapError as e:
@@ -68,11 +80,33 @@ def _command(words: list[str]) -> str:
     at = 0
     while at < len(words) and words[at].startswith("--library"):
         at += 1 if "=" in words[at] else 2
-    named = ("check", "compare", "realtimeqa", "squad", "spoken", "verdicts", "attacks")
+    named = (
+        "check",
+        "compare",
+        "ablate",
+        "realtimeqa",
+        "squad",
+        "spoken",
+        "verdicts",
+        "attacks",
+        "export",
+        "new",
+        *_BENCHMARKS,
+    )
     return words.pop(at) if at < len(words) and words[at] in named else "run"
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
+    if command in _BENCHMARKS:
+        return _benchmark_parser(command)
+    if command == "export":
+        parser = argparse.ArgumentParser(
+            "recap eval export", description="Write a run, or facts, as another evaluation tool reads them."
+        )
+        parser.add_argument("run", type=Path, metavar="RUN", help="a folder that --out wrote, or a file of facts")
+        parser.add_argument("--format", required=True, choices=("ragas", "promptfoo", "squad"))
+        parser.add_argument("--out", type=Path, metavar="FILE", help="write there (default: print)")
+        return parser
     if command == "realtimeqa":
         return _realtimeqa_parser()
     if command == "squad":
@@ -111,33 +145,57 @@ def _parser(command: str) -> argparse.ArgumentParser:
         parser.add_argument("--out", type=Path, metavar="DIR", help="write spoken.json there")
         return parser
     if command == "compare":
-        parser = argparse.ArgumentParser("recap eval compare", description="Compare run B with run A, fact by fact.")
+        parser = argparse.ArgumentParser(
+            "recap eval compare", description="Compare later runs with run A, fact by fact."
+        )
         parser.add_argument("a", metavar="A", help="folder of a run, or its run.jsonl")
-        parser.add_argument("b", metavar="B")
+        parser.add_argument("b", nargs="+", metavar="B", help="one or more later runs")
+        return parser
+    if command == "new":
+        parser = argparse.ArgumentParser(
+            "recap eval new", description="Draft facts from an article, for you to accept."
+        )
+        parser.add_argument("article", nargs="+", metavar="ARTICLE", help="id, URL, path, or words of the headline")
+        parser.add_argument("--library", type=Path, metavar="DIR", help="default: $RECAP_LIBRARY, else ./.recap")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="add them to this .jsonl (default: print them)")
+        parser.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL")
+        parser.add_argument("--n", type=_positive, default=20, metavar="N", help="at most N drafts (default: 20)")
+        parser.add_argument("--yes", action="store_true", help="take all without asking")
         return parser
     parser = argparse.ArgumentParser(
-        f"recap eval{' check' if command == 'check' else ''}",
-        description="Compare facts with the articles."
-        if command == "check"
-        else "Put known facts to Recap and judge it.",
+        "recap eval" if command == "run" else f"recap eval {command}",
+        description={
+            "check": "Compare facts with the articles.",
+            "ablate": "Put known facts to Recap as it is, and again with each of its parts off: what is each worth?",
+        }.get(command, "Put known facts to Recap and judge it."),
         epilog=_EPILOG if command == "run" else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("facts", nargs="+", metavar="FACTS", help="fact files, .jsonl or .yaml")
     library = "the library to ask (default: the articles beside the facts, else $RECAP_LIBRARY, else ./.recap)"
     parser.add_argument("--library", type=Path, metavar="DIR", help=library)
-    if command == "run":
+    if command == "check":
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+    if command in ("run", "ablate"):
+        where = (
+            "where the reports go (default: $RECAP_RUNS, else runs, and DATE-TIME in it); a stopped run goes on there"
+        )
+        kept = "keep every run there, and take those from there that are done (default: only show the table)"
+        parser.add_argument("--out", type=Path, metavar="DIR", help=where if command == "run" else kept)
         parser.add_argument(
-            "--out",
-            type=Path,
-            metavar="DIR",
-            help="where the reports go (default: $RECAP_RUNS, else runs, and DATE-TIME in it)",
+            "--jobs", type=_positive, default=1, metavar="N", help="ask N at a time: for a model's server"
         )
         parser.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL")
         parser.add_argument(
             "--split", metavar="NAME", help="only the facts of this split (tune on dev, report on test)"
         )
         parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N facts")
+    if command == "run":
+        parser.add_argument("--seed", type=int, metavar="N", help="ask in another order (default: the file's)")
+    if command == "ablate":
+        parser.add_argument(
+            "--parts", type=_names, default=(), metavar="A,B", help="only these, e.g. lexical,dense,reader"
+        )
     return parser
 
 
@@ -168,6 +226,21 @@ def _realtimeqa_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _benchmark_parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        f"recap eval {command}",
+        description=_BENCHMARKS[command],
+        epilog="The library is kept: a second run only asks, a stopped one goes on. Nothing is downloaded.",
+    )
+    parser.add_argument("path", type=Path, metavar="PATH", help="what its authors publish")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="where the library goes (default: OUT/library)")
+    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("runs") / command)
+    parser.add_argument("--limit", type=_positive, metavar="N", help="only N questions (rgb: of each file)")
+    parser.add_argument("--llm", metavar="NAME", default="none", help="PROVIDER:MODEL (default: none, the reader)")
+    parser.set_defaults(command=command)
+    return parser
+
+
 def _systems(text: str) -> tuple[str, ...]:
     from eval.systems import NAMES
 
@@ -175,6 +248,10 @@ def _systems(text: str) -> tuple[str, ...]:
     if not chosen or (unknown := [w for w in chosen if w not in NAMES]):
         raise argparse.ArgumentTypeError(f"{', '.join(unknown) if chosen else 'nothing'} is none of {', '.join(NAMES)}")
     return chosen
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(w.strip() for w in text.split(",") if w.strip()))
 
 
 def _sizes(text: str) -> tuple[int, ...]:
@@ -187,46 +264,188 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _run(args: argparse.Namespace) -> int:
+def _chosen(args: argparse.Namespace) -> list[Fact]:
     from eval.facts import load_facts
-    from eval.report import markdown
-    from eval.run import evaluate
 
     facts = load_facts(args.facts)
     splits = sorted({f.split for f in facts})
     if args.split and args.split not in splits:
         raise RecapError(f"No fact has the split {args.split!r}. Use one of {', '.join(splits)}.")
-    facts = [f for f in facts if args.split in (None, f.split)][: args.limit]
+    return [f for f in facts if args.split in (None, f.split)][: args.limit]
+
+
+def _run(args: argparse.Namespace) -> int:
+    from eval.report import markdown
+    from eval.run import evaluate
+
+    facts = _chosen(args)
     with _library(args, args.llm) as library, _progress("Asking", len(facts)) as tell:
         out = args.out or library.config.runs / datetime.now().strftime("%Y%m%d-%H%M%S")
-        run = evaluate(library, facts, out=out, progress=lambda done, _: tell(done))
+        with _stoppable(out):
+            run = evaluate(
+                library, facts, out=out, seed=args.seed, jobs=args.jobs, progress=lambda done, _: tell(done), say=_tell
+            )
     summary = run.summary()
     _show(markdown(run.results, summary))
+    if args.jobs > 1:
+        _say(f"{args.jobs} were asked at a time: do not compare these latencies with those of other runs.")
     _say(f"Reports: {out}/report.html, report.md, summary.json, run.jsonl, junit.xml")
     return 1 if summary["pinned_wrong"] else 0
 
 
+def _ablate(args: argparse.Namespace) -> int:
+    from eval.ablate import ablate, markdown, parts_of
+
+    facts = _chosen(args)
+    with _library(args, args.llm) as library:
+        parts = parts_of(library.config, args.parts)
+        with _progress("Asking", len(facts) * (len(parts) + 1)) as tell, _stoppable(args.out):
+            found = ablate(
+                library,
+                facts,
+                parts=parts,
+                out=args.out,
+                jobs=args.jobs,
+                progress=lambda done, _: tell(done),
+                say=_tell,
+            )
+    _show(markdown(found))
+    if args.out:
+        _say(f"Written: {args.out}/ablation.json, ablation.md, and a folder for each run")
+    return 0
+
+
+@contextlib.contextmanager
+def _stoppable(out: Path | None) -> Iterator[None]:
+    """Say, when a run is stopped by hand, how it goes on."""
+    from eval.resume import unfinished
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        folders = [out, *sorted(p for p in out.glob("*") if p.is_dir())] if out else []
+        done = next((found for folder in folders if (found := unfinished(folder))), None)
+        if done is None:
+            raise
+        _tell(f"After {done[0]} of {done[1]} facts. To go on, run the same command with --out {out}.")
+        raise
+
+
+def _tell(text: str) -> None:
+    print(_visible(text), file=sys.stderr, flush=True)
+
+
 def _check(args: argparse.Namespace) -> int:
-    from eval.facts import check_facts, read_facts
+    import json
+
+    from eval.facts import check_facts, check_suite, read_facts
 
     facts, problems = read_facts(args.facts)
     if facts:
         with _library(args, None) as library:
             problems += check_facts(facts, library.articles(), chunks=library.chunks)
-    for problem in problems:
+    errors, notes = problems, check_suite(facts)
+    if args.json:
+        rows = []
+        for p in errors + notes:
+            file, _, line = p.where.rpartition(":")
+            place = (file, int(line)) if file and line.isdigit() else (p.where, None)
+            rows.append({"file": place[0], "line": place[1], "level": p.level, "text": p.text})
+        print(json.dumps({"facts": len(facts), "errors": len(errors), "notes": len(notes), "problems": rows}))
+        return 1 if errors else 0
+    for problem in errors + notes:
         _say(str(problem))
-    n = len(problems)
-    _say(f"{len(facts)} facts, {n} problem{'' if n == 1 else 's'}.")
-    return 1 if problems else 0
+    n, also = len(errors), f" {len(notes)} note{'' if len(notes) == 1 else 's'}." if notes else ""
+    _say(f"{len(facts)} facts, {n} problem{'' if n == 1 else 's'}.{also}")
+    return 1 if errors else 0
+
+
+def _new(args: argparse.Namespace) -> int:
+    """Draft facts; a person decides on each where there is a terminal."""
+    from eval.draft import decide, lines
+    from rag.feedback import write_facts
+
+    if args.out and args.out.suffix.lower() != ".jsonl":
+        raise RecapError(f"{args.out} is not a .jsonl file. Drafts are written as JSON lines; name it so.")
+    rows = _drafts(args)
+    if not args.yes and sys.stdin.isatty() and sys.stderr.isatty():
+        rows = decide(rows, ask=_ask_person, show=_tell)
+    if args.out is None:
+        for line in lines(rows).splitlines():
+            _say(line)
+        return 0
+    written = write_facts(args.out, rows) if rows else 0
+    _tell(f"{written} of {len(rows)} drafts written to {args.out}. Check them: recap eval check {args.out}")
+    return 0
+
+
+def _drafts(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Draft by the language model if one is configured and answers, else by patterns; says which."""
+    from eval.draft import draft_facts, draft_with_model
+    from rag.answer.llm import load_llm
+    from rag.errors import LLMError
+
+    with _article(args, " ".join(args.article)) as (library, article):
+        chunks, others = library.chunks(article.id), [a for a in library.articles() if a.id != article.id]
+        try:
+            if model := load_llm(library.config):
+                found = draft_with_model(article, model, chunks=chunks, others=others, n=args.n)
+                dropped = f"; {found.dropped} dropped, which it does not bear out" if found.dropped else ""
+                _tell(f"{len(found.rows)} drafts by {model.name} from {article.title!r}{dropped}.")
+                return list(found.rows)
+        except LLMError as e:
+            _tell(f"{e} Drafted by pattern instead.")
+        rows = draft_facts(article, chunks=chunks, others=others, n=args.n)
+        _tell(f"{len(rows)} drafts by pattern from {article.title!r}.")
+        return list(rows)
+
+
+@contextlib.contextmanager
+def _article(args: argparse.Namespace, name: str) -> Iterator[tuple[Library, Article]]:
+    """The article that is named, in its library; a file that no library holds, in one made for the moment."""
+    from eval.draft import find_article, is_path
+    from rag.config import Config
+    from rag.errors import LibraryError
+    from rag.store.library import Library
+
+    config, path = Config.load(library=args.library, llm=args.llm), is_path(name)
+    try:
+        with Library.open(config) as library:
+            if library.find(name) or not path:
+                yield library, find_article(library, name)
+                return
+    except LibraryError:
+        if args.library or not path:
+            raise
+    with tempfile.TemporaryDirectory(prefix="recap-eval-", ignore_cleanup_errors=True) as folder:
+        config = Config.load(library=Path(folder) / "library", llm=args.llm)
+        _fill(config, [Path(name)])
+        with Library.open(config) as library:
+            articles = library.articles()
+            if len(articles) > 1:
+                raise RecapError(f"{name} holds {len(articles)} articles. Ingest it, and name one of them.")
+            yield library, articles[0]
+
+
+def _ask_person(prompt: str) -> str | None:
+    """One line from the terminal, None at its end. The prompt goes where the drafts do not."""
+    print(prompt, end="", file=sys.stderr, flush=True)
+    line = sys.stdin.readline()
+    return line.rstrip("\n") if line else None
 
 
 def _compare(args: argparse.Namespace) -> int:
     from eval.compare import compare, markdown
     from eval.report import load
 
-    comparison = compare(load(args.a).results, load(args.b).results)
-    _show(markdown(comparison))
-    return 1 if comparison.pinned_lost else 0
+    first = load(args.a).results
+    lost = False
+    for n, run in enumerate(args.b):
+        comparison = compare(first, load(run).results)
+        names = ("A", "B") if len(args.b) == 1 else (Path(args.a).name, Path(run).name)
+        _show(("\n" if n else "") + markdown(comparison, names=names))
+        lost = lost or bool(comparison.pinned_lost)
+    return 1 if lost else 0
 
 
 def _squad(args: argparse.Namespace) -> int:
@@ -293,6 +512,34 @@ def _spoken(args: argparse.Namespace) -> int:
     if args.out:
         write_files(args.out, {"spoken.json": json.dumps(found, ensure_ascii=False, indent=1) + "\n"})
     _show(markdown(found))
+    return 0
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    """Run a published benchmark."""
+    from importlib import import_module
+
+    from rag.config import Config
+
+    module = import_module(f"eval.{args.command}")
+    config = Config.load(library=args.library or args.out / "library", llm=args.llm)
+    summary = module.run(args.path, config=config, out=args.out, limit=args.limit)
+    _show(module.markdown(summary))
+    _say(
+        f"Written: {args.out}/{args.command}.json, {args.command}.md, and a line for each question in {args.command}.jsonl"
+    )
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    from eval.interchange import read, write
+    from eval.report import write_files
+
+    text = write(read(args.run), args.format, as_json=bool(args.out and args.out.suffix == ".json"))
+    if args.out:
+        write_files(args.out.parent, {args.out.name: text})
+    else:
+        _say(text.rstrip("\n"))
     return 0
 
 

@@ -1,4 +1,6 @@
-"""Known facts: read them from JSONL or YAML, and check them against the articles that they are about.
+"""Known facts: read them from JSONL or YAML, check them against the articles that they are about and with each other.
+
+`facts.schema.json` beside this file describes one fact to editors.
 
 A fact names its evidence as a document and a quote, never as a chunk: chunking anew must not break it. `answers` has
 plain strings (aliases of one answer; for type `multi` each is an answer of its own and all must be said) or lists of
@@ -8,15 +10,17 @@ aliases (all lists must be met, by any alias each).
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from difflib import SequenceMatcher
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from eval.metrics import contains
+from eval.metrics import contains, words
 from rag.errors import RecapError
 from rag.types import Article, Chunk, Turn
 
@@ -24,7 +28,13 @@ FactType = Literal["fact", "multi", "temporal", "followup", "unanswerable", "fal
 TYPES: tuple[FactType, ...] = get_args(FactType)
 ANSWERABLE: tuple[FactType, ...] = ("fact", "multi", "temporal", "followup")
 ENDINGS = (".jsonl", ".yaml", ".yml")
+SCHEMA = Path(__file__).with_name("facts.schema.json")  # JSON Schema, draft 2020-12
+FEW = 10  # facts of a type: its figure cannot be told from chance
 _SHOWN = 10  # problems listed in one error
+_ALIKE = 0.8  # of the letters of two words: perhaps one
+_NEAR = 0.4  # of the words of a passage and a quote: perhaps meant
+_LONG = 240  # characters of a passage that are shown
+_LISTED = 5  # facts named in one note
 
 _KEYS = frozenset(
     "id type as_of history question standalone answers must_not evidence correction cluster split pinned twin note".split()
@@ -84,13 +94,17 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a fact: `where` is "file:line", `text` says what to do."""
+    """Something wrong with a fact: `where` is "file:line", `text` says what to do.
+
+    An "error" makes a fact judge falsely; a "note" is for a person to weigh.
+    """
 
     where: str
     text: str
+    level: Literal["error", "note"] = "error"
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.text}"
+        return f"{self.where}: {'note: ' if self.level == 'note' else ''}{self.text}"
 
 
 def load_facts(paths: Sequence[str | Path]) -> list[Fact]:
@@ -128,10 +142,9 @@ def read_facts(paths: Sequence[str | Path]) -> tuple[list[Fact], list[Problem]]:
             if isinstance(row, Problem):
                 problems.append(row)
                 continue
-            found: list[Problem] = []
-            fact = _fact(row, where, found)
+            fact, found = parse_fact(row, where=where)
             problems.extend(found)
-            if fact is not None and not found:
+            if fact is not None:
                 facts.append(fact)
     first: dict[str, str] = {}
     for f in facts:
@@ -139,6 +152,13 @@ def read_facts(paths: Sequence[str | Path]) -> tuple[list[Fact], list[Problem]]:
             problems.append(Problem(f.where, f"id {f.id!r} is taken by {first[f.id]}. Give one of them another id."))
         first.setdefault(f.id, f.where)
     return facts, problems
+
+
+def parse_fact(row: Any, *, where: str = "") -> tuple[Fact | None, list[Problem]]:
+    """Read one fact from what JSON or YAML gave: the fact, None when it is not sound, and what is wrong with it."""
+    problems: list[Problem] = []
+    fact = _fact(row, where, problems)
+    return (None if problems else fact), problems
 
 
 def _jsonl(text: str, path: Path) -> Iterable[tuple[str, Any]]:
@@ -211,6 +231,7 @@ def _fact(row: Any, where: str, problems: list[Problem]) -> Fact | None:
         twin=_text(row, "twin", bad) or None,
         where=where,
     )
+    _text(row, "note", bad)
     if not isinstance(row.get("pinned", False), bool):
         bad("pinned is not true or false.")
     if fact.answerable and not row.get("answers"):
@@ -271,6 +292,8 @@ def _date(value: Any, bad: Callable[[str], None]) -> date | None:
     if value is None:
         return None
     try:
+        if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+            raise ValueError  # fromisoformat also takes 20240912 and 2024-W37-4
         return date.fromisoformat(str(value)[:10] if isinstance(value, date) else value)
     except (TypeError, ValueError):
         bad(f"as_of {value!r} is not a date. Write YYYY-MM-DD.")
@@ -318,43 +341,158 @@ def is_doc(doc: str, article: Article) -> bool:
 def check_facts(
     facts: Sequence[Fact], articles: Sequence[Article], *, chunks: Callable[[str], Sequence[Chunk]] | None = None
 ) -> list[Problem]:
-    """Compare facts with the articles: bad evidence, contradictions, missing twins, questions asked twice.
+    """Compare facts with the articles and with each other: bad evidence, contradictions, missing twins, doubles.
 
     `chunks` (article id -> its chunks) also finds quotes that no passage holds whole: nothing can count as retrieved.
+    Every problem is an error; `check_suite` has the notes.
     """
     problems: list[Problem] = []
-    ids = {f.id for f in facts}
+    by_id = {f.id: f for f in facts}
     folded: dict[str, str] = {}
-    times = Counter((fold(f.question).lower(), f.as_of, f.history) for f in facts)
-    said: set[tuple[object, ...]] = set()
+    first: dict[tuple[object, ...], Fact] = {}
+
+    def text_of(a: Article) -> str:
+        return folded.setdefault(a.id, fold(a.text))
+
     for f in facts:
+
+        def bad(text: str, where: str = f.where) -> None:
+            problems.append(Problem(where, text))
+
         if f.answerable and not f.evidence:
-            problems.append(Problem(f.where, f"{f.id} has no evidence. Quote the sentence that says it."))
+            bad(f"{f.id} has no evidence. Quote the sentence that says it.")
         for e in f.evidence:
             docs = [a for a in articles if is_doc(e.doc, a)]
             if not docs:
-                problems.append(
-                    Problem(f.where, f"{f.id}: no article {e.doc} in the library. Ingest it, or correct doc.")
-                )
+                bad(f"{f.id}: no article {e.doc} in the library. Ingest it, or correct doc.")
                 continue
+            if len({a.cluster or a.id for a in docs}) > 1:
+                which = ", ".join(a.url or a.source for a in docs[:_LISTED])
+                bad(f"{f.id}: {e.doc} names {len(docs)} articles ({which}). Give more of the URL or path.")
             quote = fold(e.quote)
-            holding = [a for a in docs if quote in folded.setdefault(a.id, fold(a.text))]
+            holding = [a for a in docs if quote in text_of(a)]
             if not holding:
                 text = f"{f.id}: {e.doc} does not say {e.quote!r}. Copy the quote from the article as it stands."
-                problems.append(Problem(f.where, text))
+                bad(text + _instead(e.quote, docs, [a for a in articles if quote in text_of(a)]))
             elif chunks and not any(quote in fold(c.text) for a in holding for c in chunks(a.id)):
-                text = f"{f.id}: no single passage of {e.doc} holds {e.quote!r}. Quote less, from one paragraph."
-                problems.append(Problem(f.where, text))
-        for bad in f.must_not:
-            right = [a for group in f.answers for a in group] + list(f.correction)
-            if clash := next((a for a in right if contains(a, bad)), None):
-                problems.append(
-                    Problem(f.where, f"{f.id}: {clash!r} is right and holds {bad!r}, which must not be said.")
-                )
-        if f.twin and f.twin not in ids:
-            problems.append(Problem(f.where, f"{f.id}: its twin {f.twin!r} does not exist. Correct the id, or add it."))
-        key = (fold(f.question).lower(), f.as_of, f.history)
-        if times[key] > 1 and key in said:
-            problems.append(Problem(f.where, f"{f.id}: the same question is asked twice. Remove one."))
-        said.add(key)
-    return problems
+                bad(f"{f.id}: no single passage of {e.doc} holds {e.quote!r}. Quote less, from one paragraph.")
+        for barred in f.must_not:
+            if clash := next((a for a in _right(f) if contains(a, barred)), None):
+                bad(f"{f.id}: {clash!r} is right and holds {barred!r}, which must not be said.")
+        if f.twin and f.twin not in by_id:
+            bad(f"{f.id}: its twin {f.twin!r} does not exist. Correct the id, or add it.")
+        elif f.twin and not f.answerable and not by_id[f.twin].answerable:
+            bad(f"{f.id}: its twin {f.twin!r} has no answer either. Pair it with a fact that is true.")
+        other = first.setdefault((words(f.question), f.as_of, f.history), f)
+        if other is not f:
+            bad(f"{f.id}: the same question is asked twice. Remove one.")
+    return problems + _contradictions(facts)
+
+
+def check_suite(facts: Sequence[Fact]) -> list[Problem]:
+    """Note what weakens a suite: types without a pinned fact, few or most of a type, no twin, questions nearly alike."""
+    from rag.retrieve.words import stems
+
+    notes: list[Problem] = []
+
+    def note(fact: Fact, text: str) -> None:
+        notes.append(Problem(fact.where, text, "note"))
+
+    of_type = {t: [f for f in facts if f.type == t] for t in TYPES}
+    for fact_type, group in of_type.items():
+        if not group:
+            continue
+        if not any(f.pinned for f in group):
+            note(group[0], f"no fact of type {fact_type} is pinned, so none can fail a run. Pin one that must hold.")
+        if len(group) < FEW:
+            note(group[0], f"only {len(group)} of type {fact_type}: its figure cannot be told from chance. Add some.")
+        if len(facts) >= FEW and len(group) > 2 * len(facts) / 3:
+            note(group[0], f"{len(group)} of {len(facts)} facts are of type {fact_type}: it decides the mean alone.")
+        lone = [f for f in group if not f.answerable and not f.twin]
+        if lone:
+            named = ", ".join(f"{f.id} (line {f.where.rpartition(':')[2]})" for f in lone[:_LISTED])
+            more = f" and {len(lone) - _LISTED} more" if len(lone) > _LISTED else ""
+            note(
+                lone[0],
+                f"{len(lone)} of type {fact_type} without a true twin: {named}{more}. "
+                "Name one under twin: what declines everything would pass these.",
+            )
+    if facts and (absent := [t for t, group in of_type.items() if not group]):
+        note(facts[0], f"no facts of type {', '.join(absent)}. Add some: what is not asked is not known.")
+    asked = [(f, words(f.question), frozenset(stems(f.question))) for f in facts]
+    for (f, one, said), (g, two, also) in combinations(asked, 2):
+        if len(said ^ also) > 2 or one == two or (f.as_of, f.history) != (g.as_of, g.history):
+            continue
+        if said and _misspelt(said - also, also - said):
+            note(g, f"{g.id} is nearly the question of {f.id}: {f.question!r}. Keep both only if that is the point.")
+    return notes
+
+
+def _right(f: Fact) -> list[str]:
+    return [alias for group in f.answers for alias in group] + list(f.correction)
+
+
+def _misspelt(some: frozenset[str], others: frozenset[str]) -> bool:
+    """Tell whether words that only one of two questions has are the same but for a letter; true without any."""
+    if len(some) != len(others) or any(c.isdigit() for w in some | others for c in w):
+        return not some and not others
+    return all(SequenceMatcher(None, a, b).ratio() >= _ALIKE for a, b in zip(some, others, strict=True))
+
+
+def _contradictions(facts: Sequence[Fact]) -> list[Problem]:
+    """Facts that ask the same on the same day and cannot both be right. A follow-up asks its standalone question."""
+    groups: dict[tuple[object, ...], list[Fact]] = {}
+    for f in facts:
+        if f.history and not f.standalone:
+            continue  # what it asks is not said
+        groups.setdefault((words(f.standalone or f.question), f.as_of), []).append(f)
+    found = []
+    for group in groups.values():
+        for f, g in combinations(group, 2):
+            if why := _contradiction(f, g):
+                text = f"{g.id} contradicts {f.id} ({f.where.rpartition('/')[2]}): {why}. Correct one of them."
+                found.append(Problem(g.where, text))
+    return found
+
+
+def _contradiction(f: Fact, g: Fact) -> str:
+    """Why the same question cannot be right in both facts, "" when it can."""
+    if f.answerable != g.answerable:
+        yes, no = (f, g) if f.answerable else (g, f)
+        return f"{yes.id} has an answer, {no.id} says that there is none ({no.type})"
+    for one, other in ((f, g), (g, f)):
+        for barred in other.must_not:
+            if clash := next((a for a in _right(one) if contains(a, barred)), None):
+                return f"{clash!r} is right in {one.id}, and {other.id} bars {barred!r}"
+    if not f.answers or not g.answers:
+        return ""
+    # the shorter list may be a part of the longer one; each of its answers must stand there in some form
+    few, many = sorted((f.answers, g.answers), key=len)
+    lacking = [x for x in few if not any(_same(x, y) for y in many)]
+    return f"{lacking[0][0]!r} and {many[0][0]!r} cannot both be the answer" if lacking else ""
+
+
+def _same(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Tell whether two groups of aliases can be one answer: some form of either holds one of the other."""
+    return any(contains(a, b) or contains(b, a) for a in one for b in other)
+
+
+def _instead(quote: str, docs: Sequence[Article], holding: Sequence[Article]) -> str:
+    """Where the quote stands, or the passage that comes nearest to it; "" when nothing comes near."""
+    if holding:
+        return f" {holding[0].url or holding[0].source} says it."
+    from rag.answer.sentences import split_sentences
+
+    want = words(quote)
+    match = SequenceMatcher(None, b=want, autojunk=False)
+    best, score = "", _NEAR
+    for piece in (s for a in docs for line in a.text.split("\n") for s in split_sentences(line)):
+        have = words(piece)
+        if not have:
+            continue
+        match.set_seq1(have)
+        if match.real_quick_ratio() <= score or match.quick_ratio() <= score:
+            continue
+        if (ratio := match.ratio()) > score:
+            best, score = piece, ratio
+    return f" Nearest: {best[:_LONG]!r}." if best else ""

@@ -73,9 +73,8 @@ def run(
     if answers or overlap or change or grow or synthetic:
         _built(OWN, corpus)
     if answers:
-        found = run_part(
-            "eval.answers", corpus.library, (data if n == len(every) and n_questions is None else folder) / QUESTIONS
-        )
+        asked = data if n == len(every) and n_questions is None else folder
+        found = run_part("eval.answers", corpus.library, asked / QUESTIONS, data / QUESTIONS)
         records["answers"] = found.pop("records")
         summary["answers"] = found
     if overlap:

@@ -7,11 +7,12 @@ import html
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from eval.diagnose import MEANING, STAGES
 from eval.facts import TYPES
 from eval.run import MEANS, Result, Run
 from rag.errors import RecapError
@@ -26,6 +27,7 @@ NAMES = {
     "wrong_edition": "Wrong edition",
     "all": "All",
 }
+_LOST = "Where wrong answers were lost"
 _STAGES = {
     "search": "search (10 passages)",
     "retrieve": "ask: find",
@@ -180,11 +182,22 @@ def _tables(summary: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[
     if summary.get("cold_ms") is not None:
         speed.append(["first question, cold", f"{summary['cold_ms']:.0f}", ""])
     return [
+        (_LOST, *_lost_table(summary["diagnosis"])),
         ("Right, by type", ["Type", "Right", "% [95%]"], rows),
         ("Answering and declining", ["", "% [95%]"], share),
         ("Passages, answers, citations", ["", "% [95%]", "n"], means),
         ("Time (ms)", ["Stage", "p50", "p95"], speed),
     ]
+
+
+def _lost_table(lost: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """A row for each stage at which something was lost, a column for each type that lost something."""
+    types = list(lost["by_type"])
+    rows = [
+        [stage, str(n), *(str(lost["by_type"][t].get(stage, "")) for t in types), MEANING[stage]]
+        for stage, n in lost["stages"].items()
+    ]
+    return ["Lost", "Wrong", *(NAMES[t] for t in types), "That is"], rows
 
 
 def about(summary: Mapping[str, Any]) -> str:
@@ -209,9 +222,16 @@ def markdown(results: Sequence[Result], summary: Mapping[str, Any]) -> str:
             lines += [f"## {heading}", "", table(head, rows), ""]
     if failed := [r for r in results if not r.right]:
         lines += [f"## Wrong ({len(failed)})", ""]
-        rows = [[("📌 " if r.pinned else "") + r.id, r.question, r.reason, r.answer or "-", gold_of(r)] for r in failed]
-        lines += [table(["Fact", "Question", "Why wrong", "Answer", "Gold"], rows), ""]
+        rows = [
+            [("📌 " if r.pinned else "") + r.id, r.question, r.reason, _lost_at(r), r.answer or "-", gold_of(r)]
+            for r in failed
+        ]
+        lines += [table(["Fact", "Question", "Why wrong", "Lost", "Answer", "Gold"], rows), ""]
     return "\n".join(lines)
+
+
+def _lost_at(r: Result) -> str:
+    return f"{r.diagnosis['stage']}: {r.diagnosis['why']}" if r.diagnosis else "-"
 
 
 # --- JUnit -----------------------------------------------------------------------------------------------------------
@@ -234,7 +254,7 @@ def junit(results: Sequence[Result]) -> str:
                 cases.append(case + "/>")
                 continue
             kind = "error" if r.error else "failure"
-            text = f"Question: {r.question}\nAnswer: {r.answer}\nGold: {gold_of(r)}"
+            text = f"Question: {r.question}\nAnswer: {r.answer}\nGold: {gold_of(r)}\nLost: {_lost_at(r)}"
             cases.append(
                 f"{case}><{kind} message={_attr(r.reason)}>{escape(_NOT_XML.sub('?', text))}</{kind}></testcase>"
             )
@@ -252,21 +272,59 @@ def _attr(text: str) -> str:
 
 # --- the page --------------------------------------------------------------------------------------------------------
 
+# Colours that carry black text and differ in lightness too; every segment also has its name in the list below it.
+_COLOURS: dict[str, str] = {
+    "misread question": "#e6a5cb",
+    "not in the library": "#b9bfc8",
+    "not retrieved": "#6fa8e8",
+    "ranked out": "#a9dcf5",
+    "abstained wrongly": "#f5c451",
+    "read wrongly": "#f08a55",
+    "wrong edition": "#b79bea",
+    "verified away": "#5fc79f",
+    "not shown": "#a5d6a0",
+    "not cited": "#d9d36a",
+    "answered the unanswerable": "#d3a27c",
+    "said what must not be said": "#f2817f",
+    "error": "#e8e8e8",
+    "not traced": "#cfcfcf",
+}
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6470;--line:#d8dde3;--bg:#fff;--card:#f6f8fa;--mark:#2f6fb2;--bad:#b3261e;
---lit:#fff3bf}
+:root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6470;--line:#d8dde3;--bg:#fff;--card:#f6f8fa;--mark:#2f6fb2;--soft:#a9c8e8;
+--bad:#b3261e;--lit:#fff3bf;--edge:#6a7380}
 @media(prefers-color-scheme:dark){:root{--ink:#e6e9ee;--dim:#9aa4b1;--line:#343b45;--bg:#14171b;--card:#1d2127;--mark:#7db3ec;
---bad:#ff8a80;--lit:#5c4b00}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--bg);max-width:62rem;margin:0 auto;padding:1rem}
-h1{margin:.5rem 0}h2{margin:2rem 0 .5rem;font-size:1.2rem}.dim{color:var(--dim)}.verdict{font-size:1.15rem;font-weight:600}
-table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
-td:not(:first-child),th:not(:first-child){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-.wide{overflow-x:auto}svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
-svg .axis{stroke:var(--line)}svg .bar{fill:var(--mark)}svg .soft{fill:var(--mark);opacity:.45}svg .whisker{stroke:var(--ink)}
-svg{display:block;margin:.7rem 0}svg .curve{stroke:var(--mark);stroke-width:2;fill:none}svg .dim{fill:var(--dim)}
+--soft:#37577a;--bad:#ff8a80;--lit:#5c4b00;--edge:#8a94a1}}
+*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--bg);max-width:72rem;margin:0 auto;padding:1rem;
+overflow-wrap:break-word}
+h1{margin:.5rem 0}h2{margin:2.5rem 0 .6rem;font-size:1.3rem}h3{margin:1.4rem 0 .4rem;font-size:1rem}p{margin:.4rem 0}
+.dim{color:var(--dim)}.verdict{font-size:1.15rem;font-weight:600}
+table{border-collapse:collapse;width:100%;font-size:.9rem}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line)}
+td:not(:first-child),th:not(:first-child){text-align:right;font-variant-numeric:tabular-nums}td:not(:first-child){white-space:nowrap}
+.wide{overflow-x:auto}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem 2.5rem;align-items:start}
+.whole{display:grid;gap:1rem}.pair+.pair{margin-top:1.5rem}.pair>*,.whole>*{min-width:0}figure{margin:0}figcaption{font-weight:600;margin-bottom:.5rem}
+figcaption small{display:block;font-weight:400;color:var(--dim);font-size:.85rem}
+.bar{display:grid;grid-template-columns:min(9.5rem,36%) 1fr 5rem;gap:.6rem;align-items:center;min-height:1.9rem;font-size:.9rem}
+.bar>:first-child{text-align:right;line-height:1.2}.bar>:last-child{font-variant-numeric:tabular-nums;white-space:nowrap;text-align:right}
+.track{position:relative;height:1.2rem;background:var(--card);border:1px solid var(--line)}.track i{position:absolute;display:block}
+.fill{left:0;top:0;bottom:0;background:var(--mark)}.fill.light{background:var(--soft)}
+.whisker{top:calc(50% - 1px);height:2px;background:var(--ink);min-width:2px;box-shadow:0 0 0 1px var(--bg)}
+.stack{display:flex;height:1.5rem}
+.stack i{display:block;min-width:.8rem;overflow:hidden;color:#111;font:600 .8rem/1.5rem system-ui,sans-serif;text-align:center;
+box-shadow:inset 0 0 0 1px var(--edge)}
+.key{list-style:none;padding:0;margin:.8rem 0 0;font-size:.9rem}.key li{padding-left:1.3rem;text-indent:-1.3rem}
+.chip{display:inline-block;width:.9rem;height:.9rem;border:1px solid var(--edge);vertical-align:-.1rem;margin-right:.35rem}
+svg{display:block;width:100%;max-width:30rem;height:auto}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+svg .axis{stroke:var(--line)}svg .ideal{stroke:var(--dim);stroke-dasharray:5 5}svg .curve{stroke:var(--mark);stroke-width:2.5;fill:none}
+svg .dot{fill:var(--mark);stroke:var(--bg)}svg .dim{fill:var(--dim)}
 details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;padding:.5rem .8rem;background:var(--card)}
-summary{cursor:pointer}.why{color:var(--bad)}dt{font-weight:600;margin-top:.5rem}dd{margin:0;overflow-wrap:anywhere}
-mark{background:var(--lit);color:inherit}ol{margin:.2rem 0;padding-left:1.6rem}li.found{border-left:3px solid var(--mark);padding-left:.4rem}
+summary{cursor:pointer}.why{color:var(--bad)}dt{font-weight:600;margin-top:.6rem}dd{margin:0;overflow-wrap:anywhere}
+mark{background:var(--lit);color:inherit}ol,ul{margin:.2rem 0;padding-left:1.6rem}ul.key{padding:0}
+li.found{border-left:3px solid var(--mark);padding-left:.4rem}
+pre{overflow-x:auto;font-size:.8rem}
+@media(max-width:30rem){table{font-size:.8rem}th,td{padding:.3rem .35rem}}
+@media print{details{break-inside:avoid}.track,.stack,.chip{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 """
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -276,27 +334,33 @@ def _e(text: object) -> str:
 
 
 def page(results: Sequence[Result], summary: Mapping[str, Any]) -> str:
-    """The report as one HTML page: no script, and nothing fetched."""
-    tables = {h: _table(head, rows) for h, head, rows in _tables(summary) if rows}
+    """The report as one HTML page: no script, and nothing fetched. Beside each picture stand its figures as a table."""
+    tables = {h: (head, rows) for h, head, rows in _tables(summary) if rows}
+
+    def section(heading: str, picture: str = "", *, wide: bool = False) -> str:
+        if heading not in tables:
+            return ""
+        head, rows = tables[heading]
+        if heading == _LOST:  # what the stages mean stands in the picture's key
+            head, rows = head[:-1], [row[:-1] for row in rows]
+        body = picture + _table(head, rows)
+        return f"<section><h2>{_e(heading)}</h2><div class={'whole' if wide or not picture else 'pair'}>{body}</div></section>"
+
     failed = [r for r in results if not r.right]
+    sure = [_with_table(*drawn) for drawn in (_risk_curve(summary), _reliability(summary)) if drawn]
+    none = "<p class=dim>No answer of this run carries a confidence: how far it can be trusted cannot be drawn.</p>"
+    shown = {k: summary.get(k) for k in ("config", "corpus", "facts", "git", "versions", "seconds")}
     parts = [
         f"<h1>Recap eval</h1><p class=verdict>{_e(verdict(summary))}</p><p class=dim>{_e(about(summary))}</p>",
-        "<h2>Right, by type</h2>",
-        _type_bars(summary["right"]),
-        tables.pop("Right, by type", ""),
+        section(_LOST, _lost_bars(summary["diagnosis"]) if _LOST in tables else "", wide=True),
+        section("Right, by type", _type_bars(summary["right"])),
+        section("Answering and declining"),
+        f"<section><h2>How sure it was</h2>{''.join(sure) or none}</section>",
+        section("Passages, answers, citations", _metric_bars(summary["means"])),
+        section("Time (ms)", _time_bars(summary["latency_ms"])),
+        f"<section><h2>Wrong ({len(failed)})</h2>{_failures(failed)}</section>",
+        f"<h2>Made of</h2><details><summary>Settings and versions</summary><pre>{_e(_pretty(shown))}</pre></details>",
     ]
-    for heading, body in tables.items():
-        parts.append(f"<h2>{_e(heading)}</h2>{body}")
-        if heading == "Answering and declining" and summary["risk_coverage"]:
-            parts.append(_risk_curve(summary["risk_coverage"]))
-        if heading == "Time (ms)":
-            parts.append(_time_bars(summary["latency_ms"]))
-    parts.append(f"<h2>Wrong ({len(failed)})</h2>")
-    parts += [_failure(r) for r in failed] or ["<p>Every fact is right.</p>"]
-    shown = {k: summary.get(k) for k in ("config", "corpus", "facts", "git", "versions", "seconds")}
-    parts.append(
-        f"<h2>Made of</h2><details><summary>Settings and versions</summary><pre>{_e(_pretty(shown))}</pre></details>"
-    )
     return (
         f'<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content="width=device-width,initial-scale=1">'
         f'<meta http-equiv=Content-Security-Policy content="{_e(_CSP)}"><title>Recap eval</title><style>{_STYLE}</style>'
@@ -314,69 +378,179 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<div class=wide><table><tr>{top}</tr>{body}</table></div>"
 
 
-def _svg(width: int, height: int, title: str, body: Iterable[str]) -> str:
-    head = f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{_e(title)}">'
-    return f"<div class=wide>{head}<title>{_e(title)}</title>{''.join(body)}</svg></div>"
+def _figure(title: str, body: str, *, note: str = "") -> str:
+    small = f"<small>{_e(note)}</small>" if note else ""
+    return f'<figure><figcaption>{_e(title)}{small}</figcaption><div role=img aria-label="{_e(title)}">{body}</div></figure>'
+
+
+def _with_table(picture: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"<div class=pair>{picture}{_table(head, rows)}</div>"
+
+
+def _bar(label: str, body: str, told: str) -> str:
+    return f"<div class=bar><span>{_e(label)}</span>{body}<span>{_e(told)}</span></div>"
+
+
+def _chip(stage: str) -> str:
+    return f'<span class=chip style="background:{_COLOURS.get(stage, "#ccc")}"></span>'
+
+
+def _lost_bars(lost: Mapping[str, Any]) -> str:
+    """A bar for each type, a segment for each stage; as long as the type has wrong answers."""
+    most = max((sum(c.values()) for c in lost["by_type"].values()), default=1)
+    rows = []
+    for t in TYPES:
+        if counted := lost["by_type"].get(t):
+            n = sum(counted.values())
+            segments = "".join(
+                f'<i style="flex:{k};background:{_COLOURS[s]}" title="{_e(s)}: {k}">{k}</i>'
+                for s in STAGES
+                if (k := counted.get(s))
+            )
+            rows.append(
+                _bar(
+                    NAMES[t],
+                    f'<div><div class=stack style="width:{100 * n / most:.2f}%">{segments}</div></div>',
+                    str(n),
+                )
+            )
+    key = "".join(f"<li>{_chip(s)}<b>{k} {_e(s)}</b>: {_e(MEANING[s])}</li>" for s, k in lost["stages"].items())
+    return _figure("Wrong answers by type, and where they were lost", "".join(rows) + f"<ul class=key>{key}</ul>")
+
+
+def _intervals(rows: Iterable[tuple[str, Mapping[str, Any], str]], *, title: str) -> str:
+    """Bars from 0 to 100% with the 95% interval as a line: (label, mean with interval, what is told)."""
+    bars = []
+    for label, i, told in rows:
+        low, high = 100 * i["low"], 100 * i["high"]
+        body = (
+            f'<div class=track><i class=fill style="width:{100 * i["mean"]:.2f}%"></i>'
+            f'<i class=whisker style="left:min({low:.2f}%,100% - 2px);width:{high - low:.2f}%"></i></div>'
+        )
+        bars.append(_bar(label, body, told))
+    return _figure(title, "".join(bars), note="From 0 to 100%; the line is the 95% interval.")
 
 
 def _type_bars(right: Mapping[str, Mapping[str, Any] | None]) -> str:
-    left, width, row = 130, 520, 26
-    x: Callable[[float], float] = lambda v: left + v * width  # noqa: E731
-    rows = [(t, i) for t in (*TYPES, "all") if (i := right.get(t))]
-    body = [
-        f'<line class=axis x1="{x(v):.0f}" x2="{x(v):.0f}" y1="0" y2="{len(rows) * row}"/>' for v in (0, 0.5, 0.9, 1)
-    ]
-    body += [
-        f'<text class=dim x="{x(v):.0f}" y="{len(rows) * row + 16}" text-anchor="middle">{100 * v:.0f}%</text>'
-        for v in (0, 0.5, 0.9, 1)
-    ]
-    for n, (t, i) in enumerate(rows):
-        y = n * row
-        body += [
-            f'<text x="{left - 8}" y="{y + 18}" text-anchor="end">{_e(NAMES[t])}</text>',
-            f'<rect class=bar x="{left}" y="{y + 5}" width="{i["mean"] * width:.1f}" height="{row - 10}"/>',
-            f'<line class=whisker x1="{x(i["low"]):.1f}" x2="{x(i["high"]):.1f}" y1="{y + 13}" y2="{y + 13}"/>',
-            f'<text x="{left + width + 10}" y="{y + 18}">{_count(i)}</text>',
-        ]
-    return _svg(left + width + 70, len(rows) * row + 24, "Share of facts right by type, with 95% intervals", body)
+    rows = [(NAMES[t], i, _count(i)) for t in (*TYPES, "all") if (i := right.get(t))]
+    return _intervals(rows, title="Share of facts right, by type")
 
 
-def _risk_curve(points: Sequence[Sequence[float]]) -> str:
-    left, width, height = 60, 420, 180
-    top = max(0.1, *(risk for _, risk in points))
-    path = " ".join(f"{left + c * width:.1f},{height - r / top * (height - 20):.1f}" for c, r in points)
-    body = [
-        f'<line class=axis x1="{left}" x2="{left + width}" y1="{height}" y2="{height}"/>',
-        f'<line class=axis x1="{left}" x2="{left}" y1="10" y2="{height}"/>',
-        f'<polyline class=curve points="{path}"/>',
-        f'<text class=dim x="{left - 6}" y="24" text-anchor="end">{percent(top)}</text>',
-        f'<text class=dim x="{left - 6}" y="{height}" text-anchor="end">0%</text>',
-        f'<text class=dim x="{left + width}" y="{height + 18}" text-anchor="end">share of the questions answered, surest first: 100%</text>',
-        f'<text class=dim x="{left + 6}" y="12">wrong among the answered</text>',
+def _metric_bars(means: Mapping[str, Mapping[str, Any] | None]) -> str:
+    rows = [
+        (label, i, f"{100 * i['mean']:.1f}")
+        for name, label in MEANS.items()
+        if name != "crag" and (i := means.get(name))
     ]
-    return _svg(left + width + 20, height + 26, "Risk and coverage", body)
+    return _intervals(rows, title="Retrieval, answers and citations") if rows else ""
 
 
 def _time_bars(latency: Mapping[str, Mapping[str, float]]) -> str:
-    stages = [s for s in _STAGES if s in latency]
+    stages = [s for s in (*_STAGES, *latency) if s in latency]
     longest = max((latency[s]["p95"] for s in stages), default=0) or 1
-    left, width, row = 170, 420, 26
-    body = []
-    for n, s in enumerate(stages):
-        y, t = n * row, latency[s]
-        body += [
-            f'<text x="{left - 8}" y="{y + 18}" text-anchor="end">{_e(_STAGES[s])}</text>',
-            f'<rect class=soft x="{left}" y="{y + 5}" width="{t["p95"] / longest * width:.1f}" height="{row - 10}"/>',
-            f'<rect class=bar x="{left}" y="{y + 5}" width="{t["p50"] / longest * width:.1f}" height="{row - 10}"/>',
-            f'<text x="{left + t["p95"] / longest * width + 8:.1f}" y="{y + 18}">{t["p50"]:.0f} / {t["p95"]:.0f} ms</text>',
+    bars = []
+    for s in dict.fromkeys(stages):
+        p50, p95 = latency[s]["p50"], latency[s]["p95"]
+        body = (
+            f'<div class=track><i class="fill light" style="width:{100 * p95 / longest:.2f}%"></i>'
+            f'<i class=fill style="width:{100 * p50 / longest:.2f}%"></i></div>'
+        )
+        bars.append(_bar(_STAGES.get(s, s), body, f"{p50:.0f} / {p95:.0f}"))
+    return _figure("Milliseconds of each stage", "".join(bars), note="Dark: the median; light: 95 of 100 are quicker.")
+
+
+_W, _H, _LEFT, _TOP = 330, 240, 46, 12  # of a plot's field, and the room beside it
+
+
+def _plot(title: str, body: str, *, x: str, y: str, top: float = 1.0, note: str = "") -> str:
+    """A plot whose axes go from 0 to 100%, and from 0 to `top`."""
+    lines, bottom, right = [], _TOP + _H, _LEFT + _W
+    for v in (0.0, 0.5, 1.0):
+        across, up = _LEFT + v * _W, bottom - v * _H
+        lines += [
+            f'<line class=axis x1="{across:.0f}" x2="{across:.0f}" y1="{_TOP}" y2="{bottom}"/>',
+            f'<line class=axis x1="{_LEFT}" x2="{right}" y1="{up:.0f}" y2="{up:.0f}"/>',
+            f'<text class=dim x="{across:.0f}" y="{bottom + 17}" text-anchor="middle">{100 * v:.0f}%</text>',
+            f'<text class=dim x="{_LEFT - 6}" y="{up + 5:.0f}" text-anchor="end">{100 * v * top:.3g}%</text>',
         ]
-    return _svg(
-        left + width + 130, len(stages) * row, "Time a stage takes, median (dark) and 95th percentile (light)", body
+    middle = _TOP + _H / 2
+    lines += [
+        f'<text class=dim x="{_LEFT + _W / 2:.0f}" y="{bottom + 36}" text-anchor="middle">{_e(x)}</text>',
+        f'<text class=dim x="-{middle:.0f}" y="-3" text-anchor="middle" transform="rotate(-90)">{_e(y)}</text>',
+    ]
+    box = f"-16 0 {right + 36} {bottom + 44}"
+    head = f'<svg viewBox="{box}" role=img aria-label="{_e(title)}"><title>{_e(title)}</title>'
+    small = f"<small>{_e(note)}</small>" if note else ""
+    return f"<figure><figcaption>{_e(title)}{small}</figcaption>{head}{''.join(lines)}{body}</svg></figure>"
+
+
+def _risk_curve(summary: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]] | None:
+    points = summary["risk_coverage"]
+    if not points:
+        return None
+    most = max(risk for _, risk in points)
+    top = next(t for t in (0.1, 0.2, 0.5, 1.0) if most <= t)
+    path = " ".join(f"{_LEFT + c * _W:.1f},{_TOP + _H - r / top * _H:.1f}" for c, r in points)
+    body = f'<polyline class=curve points="{path}"/>' + "".join(
+        f'<circle class=dot cx="{_LEFT + c * _W:.1f}" cy="{_TOP + _H - r / top * _H:.1f}" r="3"/>'
+        for c, r in points[-1:]
     )
+    told = summary["calibration"]
+    note = (
+        f"The surest first, by the answer's own confidence; {told['n']} of {told['n'] + told['none']} answers have one."
+    )
+    title = "Risk and coverage: wrong among the answered, as more is answered"
+    picture = _plot(title, body, x="share of all questions answered", y="wrong among them", top=top, note=note)
+    steps = [*range(0, len(points), max(1, len(points) // 8)), len(points) - 1]
+    rows = [[percent(points[n][0]), percent(points[n][1])] for n in dict.fromkeys(steps)]
+    return picture, ["Answered", "Wrong among them"], rows
+
+
+def _reliability(summary: Mapping[str, Any]) -> tuple[str, list[str], list[list[str]]] | None:
+    told = summary["calibration"]
+    if not told["n"]:
+        return None
+    bottom, right = _TOP + _H, _LEFT + _W
+    dots = [
+        f'<circle class=dot cx="{_LEFT + b["confidence"] * _W:.1f}" cy="{bottom - b["right"] * _H:.1f}" '
+        f'r="{3 + 9 * (b["n"] / told["n"]) ** 0.5:.1f}"><title>{b["n"]}</title></circle>'
+        for b in told["bins"]
+    ]
+    line = f'<line class=ideal x1="{_LEFT}" y1="{bottom}" x2="{right}" y2="{_TOP}"/>'
+    note = f"Expected calibration error {percent(told['error'])} over {told['n']} answers. The larger a dot, the more answers; dashed: as right as it says."
+    picture = _plot(
+        "Calibration: how often it is right, by its confidence",
+        line + "".join(dots),
+        x="confidence",
+        y="right",
+        note=note,
+    )
+    rows = [[percent(b["confidence"]), percent(b["right"]), str(b["n"])] for b in told["bins"]]
+    return picture, ["Confidence", "Right", "Answers"], rows
+
+
+def _failures(failed: Sequence[Result]) -> str:
+    """The wrong answers, those lost at one stage together."""
+    groups: dict[str, list[Result]] = {s: [] for s in (*STAGES, "")}
+    for r in failed:
+        groups[(r.diagnosis or {}).get("stage", "")].append(r)
+    parts = []
+    for stage, rows in groups.items():
+        if rows and stage:
+            parts.append(
+                f"<h3>{_chip(stage)}{_e(stage)} ({len(rows)})</h3><p class=dim>{_e(_sentence(MEANING.get(stage, '')))}</p>"
+            )
+        parts += [_failure(r) for r in rows]
+    return "".join(parts) or "<p>Every fact is right.</p>"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _failure(r: Result) -> str:
-    gold = "".join(f"<li>{_e(e['doc'])}: <q>{_e(e['quote'])}</q></li>" for e in r.evidence)
+    quotes = [e["quote"] for e in r.evidence]
+    gold = "".join(_gold_passage(r, n) for n in range(len(r.evidence)))
     turns = "".join(f"<li>{_e(t['role'])}: {_e(t['content'])}</li>" for t in r.history)
     cited = "".join(
         f"<li>[{_e(c['marker'])}] {_e(c['title'])}: <q>{_e(c['quote'])}</q> ({_e(c['verdict'])})</li>"
@@ -385,14 +559,17 @@ def _failure(r: Result) -> str:
     hits = "".join(
         f"<li{' class=found' if h['relevant'] else ''}><b>{_e(h['title'])}</b> "
         f"<span class=dim>{_e(h['published'] or '')} · {h['score']:.4f}{' · holds the gold' if h['relevant'] else ''}</span>"
-        f"<br>{_lit(h['text'], [e['quote'] for e in r.evidence])}</li>"
+        f"<br>{_lit(h['text'], quotes)}</li>"
         for h in r.hits
     )
+    lost = r.diagnosis or {}
     rows = [
+        ("Where it was lost", f"{_chip(lost['stage'])}{_e(lost['stage'])}. {_e(lost['why'])}" if lost else ""),
         ("Before", f"<ol>{turns}</ol>" if turns else ""),
         ("Understood as", _e(r.standalone_question) if r.standalone_question != r.question else ""),
         ("Answer", _e(r.answer or "-") + (" <span class=dim>(declined)</span>" if r.abstained else "")),
         ("Short", _e(r.short) if r.short else ""),
+        ("The language model's draft", _e(r.draft) if r.draft and r.draft != r.answer else ""),
         ("Gold", _e(gold_of(r))),
         ("Gold passage", f"<ul>{gold}</ul>" if gold else ""),
         ("Citations", f"<ul>{cited}</ul>" if cited else ""),
@@ -408,11 +585,39 @@ def _failure(r: Result) -> str:
     )
 
 
+def _gold_passage(r: Result, n: int) -> str:
+    """A piece of evidence, how far it came, and its passage unless that is to be seen among the hits."""
+    e, found = r.evidence[n], r.found[n] if n < len(r.found) else None
+    if found is None:
+        return f"<li>{_e(e['doc'])}: <q>{_e(e['quote'])}</q></li>"
+    rank = found["rank"]
+    far = (
+        "not in the library"
+        if not found["held"]
+        else "not among the candidates"
+        if rank is None
+        else f"candidate {rank}"
+    )
+    far += "" if rank is None else ", read" if found["read"] else ", not read"
+    seen = any(h["relevant"] and _lit(h["text"], [e["quote"]]) != _e(h["text"]) for h in r.hits)
+    passage = f"<br>{_lit(found['passage'], [e['quote']])}" if found["passage"] and not seen else ""
+    return f"<li>{_e(e['doc'])}: <q>{_e(e['quote'])}</q> <span class=dim>({far})</span>{passage}</li>"
+
+
 def _lit(text: str, quotes: Sequence[str]) -> str:
-    """The passage, escaped, with the gold quotes marked where they stand in it, white space apart."""
+    """The passage, escaped, with the gold quotes marked where they stand in it, white space and curly quotes apart."""
+    spans: list[tuple[int, int]] = []
     for quote in quotes:
-        pattern = r"\s+".join(map(re.escape, quote.split()))
-        if found := re.search(pattern, text):
-            before, at, after = text[: found.start()], found.group(), text[found.end() :]
-            return f"{_e(before)}<mark>{_e(at)}</mark>{_e(after)}"
-    return _e(text)
+        if found := re.search(_pattern(quote), text):
+            spans.append(found.span())
+    out, at = [], 0
+    for start, end in sorted(spans):
+        if start >= at:
+            out += [_e(text[at:start]), f"<mark>{_e(text[start:end])}</mark>"]
+            at = end
+    return "".join(out) + _e(text[at:])
+
+
+def _pattern(quote: str) -> str:
+    words = (re.escape(w) for w in quote.split())
+    return r"\s+".join(re.sub(r"['‘’‚‛′]", "['‘’‚‛′]", re.sub(r'["“”„‟″]', '["“”„‟″]', w)) for w in words) or r"(?!)"

@@ -16,20 +16,27 @@ What it does not know: how a figure is computed (metrics.py), how a run is shown
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
+
 from eval import metrics
+from eval.diagnose import count, diagnose
 from eval.facts import ANSWERABLE, TYPES, Fact, FactsError, fold, is_doc
+from eval.resume import Kept, facts_hash, made_of
 from rag.errors import EmbedError, LibraryError
 from rag.types import Answer, Article, Hit, Turn
 
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from rag.store.library import Library
 
 TOP_K = 10
+QUOTED = 5  # words that no other article has by chance
 _MARK = re.compile(r"\s*\[\d+\]")
 _PACKAGES = ("recap", "chromadb", "llama-index-core", "numpy", "openvino", "tokenizers")
 MEANS = {  # score -> what a person reads
@@ -55,6 +63,7 @@ MEANS = {  # score -> what a person reads
     "f1_unicode": "token F1 (Unicode)",
     "citation_precision": "citation precision",
     "citation_recall": "citation recall",
+    "citation_gold": "citations that show the gold",
     "crag": "CRAG score (-1 to 1)",
 }
 
@@ -86,7 +95,12 @@ class Result:
     """One fact's outcome, as JSON holds it: a line of run.jsonl.
 
     `reason` says why it is wrong ("" when right). `scores` hold None where a figure is not defined. `hits[i]` has rank
-    i+1. `error` is set when the question raised one.
+    i+1. `error` is set when the question raised one. `draft` is what a language model wrote before it was checked.
+
+    Of a wrong answer, `diagnosis` has the `stage` at which it was lost, and `why`; `found[i]` says how far `evidence[i]` came:
+    `document` and `held` (is it in the library; `about` which editions), `rank` among so many `candidates` (None: not there),
+    `read` by what answered, in which `place` of so many `given`, `drafted` if a language model that wrote a draft had it,
+    and the `passage`.
     """
 
     id: str
@@ -116,6 +130,9 @@ class Result:
     scores: dict[str, float | None] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     error: str | None = None
+    draft: str | None = None
+    found: list[dict[str, Any]] = field(default_factory=list)
+    diagnosis: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,50 +152,93 @@ def evaluate(
     facts: Iterable[Fact],
     *,
     out: Path | None = None,
+    seed: int | None = None,
+    jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] | None = None,
     ask: Ask | None = None,
     find: Find | None = None,
 ) -> Run:
-    """Ask every fact's question and judge the answers.
+    """Ask every fact's question and judge the answers; `results` are in the order of `facts`.
 
-    `out` is a folder for the reports; `progress(done, total)` is told after each fact. `ask` and `find` replace the
-    engine. The first question is asked twice: once cold (`about["cold_ms"]`), then warm like the others.
+    `out` is a folder for the reports. A run that was stopped in it goes on where it was, if facts, library, configuration,
+    code and day are the same; `say` is told in a sentence which it was. `seed` shuffles the order of asking. `jobs` asks so
+    many at a time: latencies are then those of a busy machine (`about["latency_comparable"]` is False).
+    `progress(done, total)` is told after each fact. `ask` and `find` replace the engine; nothing of theirs is taken up again.
+    The first question is asked twice: once cold (`about["cold_ms"]`), then warm like the others.
     Raises: FactsError without facts; LibraryError and EmbedError, which would spoil every fact alike.
     """
     facts = list(facts)
     if not facts:
         raise FactsError("There are no facts to run. Give a file that holds some.")
+    own = ask is not None or find is not None
     if ask is None:
         from rag.answer.chain import ask as ask_engine
 
         ask = ask_engine
     find = find or _find
     coverage = _Coverage(library)
+    made = made_of(library, facts) if not own else None
     began = time.perf_counter()
     started = datetime.now(UTC)
-    _answered(ask, library, facts[0].question, facts[0])
-    cold_ms = _ms_since(began)
-    results = []
-    for done, fact in enumerate(facts, start=1):
-        results.append(_result(fact, library=library, coverage=coverage, ask=ask, find=find))
-        if progress:
-            progress(done, len(facts))
+    cold_ms: float | None = None
+    with Kept(out, made, total=len(facts)) if out and made else contextlib.nullcontext() as kept:
+        if say and kept and kept.note:
+            say(kept.note)
+        earlier = {i: Result(**row) for i, row in kept.done.items()} if kept else {}
+        found = {f.id: earlier[f.id] for f in facts if f.id in earlier}
+        left = [f for f in facts if f.id not in found]
+        if seed is not None:
+            left = [left[i] for i in np.random.default_rng(seed).permutation(len(left))]
+        resumed = len(found)
+        if left:
+            _answered(ask, library, facts[0].question, facts[0])
+            cold_ms = round(_ms_since(began), 1)
+        judged = partial(_result, library=library, coverage=coverage, ask=ask, find=find)
+        with contextlib.closing(_each(judged, left, jobs=jobs)) as results:
+            for result in results:
+                found[result.id] = result
+                if kept:
+                    kept.add(dataclasses.asdict(result))
+                if progress:
+                    progress(len(found), len(facts))
     about = {
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(time.perf_counter() - began, 1),
-        "cold_ms": round(cold_ms, 1),
+        "cold_ms": cold_ms,
+        "resumed": resumed,
+        "seed": seed,
+        "jobs": jobs,
+        "latency_comparable": jobs == 1,
+        "made_of": made,
         "config": public_config(library.config),
         "corpus": coverage.about(),
-        "facts": hashlib.sha256(repr([dataclasses.replace(f, where="") for f in facts]).encode()).hexdigest()[:16],
+        "facts": facts_hash(facts),
         "fact_files": sorted({Path(f.where.rpartition(":")[0]).name for f in facts if f.where}),
         **_code(),
     }
-    run = Run(results=tuple(results), about=about)
+    run = Run(results=tuple(found[f.id] for f in facts), about=about)
     if out is not None:
         from eval.report import write
 
         write(run, out)
+    if kept:
+        kept.finish()
     return run
+
+
+def _each(do: Callable[[Fact], Result], facts: Sequence[Fact], *, jobs: int) -> Generator[Result, None, None]:
+    """Yield the results as they come, so many at a time; who stops listening still waits for those that are being asked."""
+    if jobs <= 1:
+        yield from map(do, facts)
+        return
+    with ThreadPoolExecutor(jobs, thread_name_prefix="recap-eval") as pool:
+        asked = [pool.submit(do, f) for f in facts]
+        try:
+            for done in as_completed(asked):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _find(
@@ -224,11 +284,15 @@ def _result(fact: Fact, *, library: Library, coverage: _Coverage, ask: Ask, find
     seen = distinct(hits)
     gains = [coverage.relevant(hit, fact) for hit in seen]
     scores = _scores(fact, answer, right=right, gains=gains, relevant=max(coverage.count(fact), sum(gains)))
+    scores["citation_gold"] = _cites_gold(fact, answer)
     scores["other_edition"] = coverage.other_edition(fact, answer) if fact.type != "unanswerable" else None
     if fact.type == "followup" and fact.standalone:
         alone = _answered(ask, library, fact.standalone, fact, history=False)
         scores["standalone_right"] = float(not isinstance(alone, str) and judge(fact, alone)[0])
-    return Result(
+    found: list[dict[str, Any]] = []
+    if not right and not error and fact.evidence:
+        found = coverage.trace(fact, answer, _candidates(fact, answer, library=library, find=find))
+    result = Result(
         id=fact.id,
         type=fact.type,
         question=fact.question,
@@ -256,7 +320,19 @@ def _result(fact: Fact, *, library: Library, coverage: _Coverage, ask: Ask, find
         scores=scores,
         timings_ms=timings,
         error=error,
+        draft=answer.draft,
+        found=found,
     )
+    lost = diagnose(result)
+    return dataclasses.replace(result, diagnosis=dataclasses.asdict(lost)) if lost else result
+
+
+def _candidates(fact: Fact, answer: Answer, *, library: Library, find: Find) -> Sequence[Hit]:
+    """What the search gave to the engine; a language model keeps only the best of it."""
+    most = library.config.candidates
+    if answer.engine == "reader" and answer.sources:
+        return answer.sources
+    return find(library, answer.standalone_question or fact.question, as_of=fact.as_of, top_k=most)
 
 
 def judge(fact: Fact, answer: Answer) -> tuple[bool, str]:
@@ -316,16 +392,28 @@ def _scores(
         }
     if answer.text and not answer.abstained:
         supported = [c.sentence for c in answer.citations if c.verdict == "supported"]
-        cited = {c.chunk_id for c in answer.citations}
         scores |= {
             "citation_precision": metrics.citation_precision([c.verdict for c in answer.citations]),
             "citation_recall": metrics.citation_recall(
                 sum(not about_sources(s) for s in split_sentences(answer.text)), supported
             ),
-            # the best there is until answers carry a calibrated one: the score of the passage that is cited
-            "confidence": max((h.score for h in answer.sources if h.chunk.id in cited), default=0.0),
+            "confidence": answer.confidence,
         }
     return scores
+
+
+def _cites_gold(fact: Fact, answer: Answer) -> float | None:
+    """Share of the citations whose quote says an answer of the fact, or shares a quote with its evidence.
+
+    By the fact alone: the verdict that a citation carries is the engine's own. None where nothing is cited, or to be said.
+    """
+    if answer.abstained or not fact.answerable or not answer.citations:
+        return None
+    said = [alias for group in fact.answers for alias in group]
+    gold = [fold(e.quote) for e in fact.evidence]
+    quotes = [fold(c.quote) for c in answer.citations]
+    shown = [bool(q) and (any(q in g or g in q for g in gold) or bool(metrics.said_of(q, said))) for q in quotes]
+    return sum(shown) / len(shown)
 
 
 class _Coverage:
@@ -335,6 +423,7 @@ class _Coverage:
         self._library = library
         self._articles = {a.id: a for a in library.articles()}
         self._texts: dict[str, list[str]] = {}
+        self._whole: dict[str, str] = {}
 
     def about(self) -> dict[str, Any]:
         """Size and hash of the corpus. The hash leaves file paths out: the same articles give it on any machine."""
@@ -368,6 +457,51 @@ class _Coverage:
         stands_for = {hit.article.id, *hit.copies}
         return any(a.id in stands_for and quote in text for quote, a in self._docs(fact))
 
+    def trace(self, fact: Fact, answer: Answer, candidates: Sequence[Hit]) -> list[dict[str, Any]]:
+        """How far each piece of evidence came, as `Result.found` holds it.
+
+        A quote of QUOTED words or more may stand in any article; a shorter one stands for itself in its own alone. Of one
+        that no single passage holds, a passage with either half will do. Who does not say what it read has read its sources.
+        """
+        read = dict.fromkeys([h.chunk.id for h in answer.sources] if answer.read is None else answer.read)
+        read |= dict.fromkeys(c.chunk_id for c in answer.citations)
+        places = {i: n for n, i in enumerate(read, start=1)}
+        rows = []
+        for e in fact.evidence:
+            quote = fold(e.quote)
+            docs = [a for a in self._articles.values() if is_doc(e.doc, a)]
+            holding = [a for a in docs if quote in self._folded(a)]
+            if not holding and len(quote.split()) >= QUOTED:
+                holding = [a for a in self._articles.values() if quote in self._folded(a)]
+            chunks = [c.text for a in holding for c in self._library.chunks(a.id) if quote in fold(c.text)]
+            words = quote.split()
+            halves = " ".join(words[: len(words) // 2]), " ".join(words[len(words) // 2 :])
+            parts = [quote] if chunks else [p for p in halves if p]
+            ids = {a.id for a in holding}
+            gold = [
+                h for h in candidates if ids & {h.article.id, *h.copies} and any(p in fold(h.chunk.text) for p in parts)
+            ]
+            rows.append(
+                {
+                    "document": bool(docs),
+                    "held": bool(holding),
+                    "about": sorted({e.label for a in holding for e in a.events if e.edition}),
+                    "rank": min((h.rank for h in gold), default=None),
+                    "candidates": len(candidates),
+                    "read": any(h.chunk.id in read for h in gold),
+                    "place": min((places[h.chunk.id] for h in gold if h.chunk.id in places), default=None),
+                    "given": len(read),
+                    "drafted": bool(answer.draft) and any(h.rank <= self._library.config.top_k for h in gold),
+                    "passage": next(iter(chunks), gold[0].chunk.text if gold else None),
+                }
+            )
+        return rows
+
+    def _folded(self, article: Article) -> str:
+        if article.id not in self._whole:
+            self._whole[article.id] = fold(article.text)
+        return self._whole[article.id]
+
     def other_edition(self, fact: Fact, answer: Answer) -> float | None:
         """1 if the answer cites another edition of the event than the one that the question names.
 
@@ -390,7 +524,8 @@ class _Coverage:
 def _citation(c: Any) -> dict[str, Any]:
     row = {k: getattr(c, k) for k in ("marker", "article_id", "chunk_id", "title", "url", "quote", "start", "end")}
     when = c.published.isoformat() if c.published else None
-    return {**row, "published": when, "verdict": c.verdict, "sentence": c.sentence}
+    edition = {"edition": c.event.edition, "edition_of": c.event.short_label, "event": c.event.label} if c.event else {}
+    return {**row, "published": when, "verdict": c.verdict, "sentence": c.sentence, **edition}
 
 
 def _hit(h: Hit, relevant: bool) -> dict[str, Any]:
@@ -466,7 +601,7 @@ def summarise(results: Sequence[Result], about: Mapping[str, Any]) -> dict[str, 
     answered = [r for r in results if not r.abstained and not r.error]
     right = {"all": _mean(results, lambda r: r.right)}
     right |= {t: _mean([r for r in results if r.type == t], lambda r: r.right) for t in TYPES}
-    confident = [(r.scores["confidence"] or 0.0, r.right) for r in answered if "confidence" in r.scores]
+    confident = [(c, r.right) for r in answered if (c := r.scores.get("confidence")) is not None]
     by_id = {r.id: r for r in results}
     pairs = [(r, by_id[r.twin]) for r in results if r.twin and r.twin in by_id]
     followups = [r for r in results if r.type == "followup" and "standalone_right" in r.scores]
@@ -489,6 +624,8 @@ def summarise(results: Sequence[Result], about: Mapping[str, Any]) -> dict[str, 
             "false_abstention": _mean(answerable, lambda r: r.abstained),
         },
         "risk_coverage": metrics.risk_coverage([c for c, _ in confident], [ok for _, ok in confident], len(results)),
+        "calibration": _calibration([(r.scores.get("confidence"), r.right) for r in answered]),
+        "diagnosis": count(results),
         "pairs": {
             "n": len(pairs),
             "both_right": sum(a.right and b.right for a, b in pairs),
@@ -513,6 +650,14 @@ def summarise(results: Sequence[Result], about: Mapping[str, Any]) -> dict[str, 
         "pinned": sum(r.pinned for r in results),
         "pinned_wrong": [r.id for r in results if r.pinned and not r.right],
     }
+
+
+def _calibration(answers: Sequence[tuple[float | None, bool]]) -> dict[str, Any]:
+    """How far the confidence of the answers is off: `n` with one, `none` without, `error` (ECE), `bins`."""
+    from eval.answers import calibration
+
+    told = calibration([{"confidence": sure, "f1": float(right)} for sure, right in answers])
+    return {key: told[key] for key in ("n", "none", "error", "bins")}
 
 
 def _score(name: str) -> Callable[[Result], float | None]:

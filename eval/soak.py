@@ -116,7 +116,7 @@ class _Visitor:
 
     def ask(self, question: str) -> str:
         """Ask; return what went wrong, "" for an answer to this very question."""
-        body = {"data": [question, "", None, None], "fn_index": self.asking, "session_hash": self.session}
+        body = {"data": [question, "", None, None, None], "fn_index": self.asking, "session_hash": self.session}
         httpx.post(self.url + "/gradio_api/queue/join", json=body, timeout=60).raise_for_status()
         drawn, done = "", False
         where = {"session_hash": self.session}

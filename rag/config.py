@@ -18,6 +18,18 @@ from rag.errors import ConfigError
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 _YES, _NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 PROVIDERS = ("openai", "anthropic", "ollama", "openai-like", "replay")
+PARTS = {  # what `without` can switch off, to measure what it is worth; the trained reader has RECAP_READER=rules
+    "lexical": "search by words",
+    "dense": "search by meaning",
+    "boost": "passages weighed by event and edition",
+    "recency": "passages weighed by their day",
+    "clusters": "copies shown as one",
+    "joining": "neighbouring passages as one",
+    "editions": "only the edition asked for may answer",
+    "ranking": "answers of the passages weighed",
+    "followups": "follow-ups rewritten",
+    "verification": "sentences of a language model checked",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +53,7 @@ class Config:
     auth: str | None = None
     read_only: bool = False
     runs: Path = Path("runs")
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         provider, _, model = self.llm.partition(":")
@@ -51,8 +64,16 @@ class Config:
             )
         if self.reader not in ("model", "rules"):
             raise ConfigError(f"RECAP_READER={self.reader!r} is no reader. Use model (trained) or rules (quotes only).")
+        if unknown := [p for p in self.without if p not in PARTS]:
+            raise ConfigError(
+                f"RECAP_WITHOUT={','.join(unknown)!r} is no part that can be switched off. Use some of {', '.join(PARTS)}."
+            )
         if not 0 <= self.port <= 65535:
             raise ConfigError(f"RECAP_PORT={self.port} is not a port. Use a number from 0 to 65535.")
+
+    def uses(self, part: str) -> bool:
+        """Tell whether a part of `PARTS` is on, as all are unless an experiment says otherwise."""
+        return part not in self.without
 
     @classmethod
     def load(cls, env: Mapping[str, str] | None = None, *, toml: Path | None = None, **flags: Any) -> Config:
@@ -89,6 +110,11 @@ def _cast(name: str, value: Any, kind: str) -> Any:
         if word not in (*_YES, *_NO):
             raise ConfigError(f"RECAP_{name.upper()}={value!r} says neither yes nor no. Use 1 or 0.")
         return word in _YES
+    if base == "tuple[str, ...]":
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)) or not all(isinstance(p, str) for p in parts):
+            raise ConfigError(f"RECAP_{name.upper()}={value!r} is no list of names. Write some, with commas.")
+        return tuple(dict.fromkeys(p.strip() for p in parts if p.strip()))
     want: dict[str, type[Any]] = {"Path": Path, "int": int, "float": float, "str": str}
     try:
         return Path(value).expanduser() if base == "Path" else want[base](value)

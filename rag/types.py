@@ -155,6 +155,8 @@ class Answer:
     `text` carries [n] markers; `short` is the bare answer (None when abstained); `sources` are the hits that were
     considered, cited first; `truncated` tells that the engine stopped in mid-answer. `confidence` is the reader's
     calibrated probability, 0 to 1, that `short` is right, or that it would be had it not abstained; None when it has none.
+    For who looks for what went wrong, and never shown: `read` are the ids of the chunks that the engine was given (None:
+    not known), `draft` is what a language model wrote before it was checked, whoever answered in the end.
     """
 
     question: str
@@ -169,4 +171,6 @@ class Answer:
     timings_ms: dict[str, float] = field(default_factory=dict)
     truncated: bool = False
     confidence: float | None = None
+    read: tuple[str, ...] | None = None
+    draft: str | None = None
     done: bool = True

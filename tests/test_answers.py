@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eval.__main__ import main
-from eval.answers import calibration, figures, markdown
+from eval.answers import calibration, choices_of, choose, chosen, figures, markdown
 from eval.squad import run as run_squad
 from rag.errors import RecapError
 
@@ -64,6 +64,63 @@ def test_the_report_says_all() -> None:
     text = "\n".join(markdown(found))
     assert "| own, answer is there | 1 | 100.0" in text
     assert "26.1 / 32.1" in text
+
+
+CHOICES = ["Ana Lima", "Bruno Salt", "Ines Calder", "Kim Oduya"]
+
+
+def test_the_choice_is_the_one_that_what_was_read_speaks_for() -> None:
+    assert choose(CHOICES, "Ms. Ines Calder") == 2
+    spans = [("the harbour", 9.0), ("Kim Oduya", 1.0), ("Bruno Salt", 3.0)]
+    assert choose(CHOICES, "Salt of the earth and the sea", spans=spans[:2]) == 3, "a span near a choice beats one word"
+    assert choose(CHOICES, "", spans=spans) == 1, "the best of those near a choice"
+    assert choose(CHOICES, "Salt of the earth and the sea") == 1, "one word is better than nothing"
+    assert choose(CHOICES, "nobody", passages=["x", "Kim Oduya sang.", "Ana Lima sang."]) == 3
+    assert choose(CHOICES, "nobody", spans=[("a harbour", 5.0)], passages=["Anastasia Limaton"]) is None
+
+
+def test_none_of_the_above_is_right_only_when_the_answer_was_taken_away() -> None:
+    seen = set()
+    for n in range(40):
+        found = chosen(f"q{n}", CHOICES, "Ana Lima", guess="Ana Lima")
+        assert (found["right"], found["pick"]) == (1.0, "Ana Lima")
+        assert found["nota pick"] == (None if found["removed"] else "Ana Lima")
+        assert found["nota right"] == 1.0
+        wrong = chosen(f"q{n}", CHOICES, "Ana Lima", guess="", passages=["Kim Oduya or Bruno Salt"])
+        assert (wrong["right"], wrong["nota right"]) == (0.0, 0.0), (
+            "another choice is named, with the answer there or not"
+        )
+        assert found == chosen(f"q{n}", CHOICES, "Ana Lima", guess="Ana Lima"), "drawn by the id"
+        seen.add(found["removed"])
+    assert seen == {True, False}
+
+
+def test_choices_are_read_where_they_hold_the_answer(tmp_path: Path) -> None:
+    rows = [
+        {"id": "1", "answer": "b", "choices": ["a", "b"]},
+        {"id": "2", "answer": "c", "choices": ["a", "b"]},
+        {"id": "3", "answer": "x"},
+    ]
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    assert choices_of(tmp_path / "q.jsonl") == {"1": ["a", "b"]}
+
+
+def test_shares_of_right_choices_are_told_beside_the_published_ones() -> None:
+    there, not_there = _record(_read(1.0), _read(0.0, given=False)), _record(_read(0.0))
+    there["choice"] = {"pick": "a", "right": 1.0, "nota pick": None, "removed": True, "nota right": 1.0}
+    not_there["choice"] = {"pick": None, "right": 0.0, "nota pick": None, "removed": False, "nota right": 0.0}
+    found = figures([there, not_there, _record(_read(1.0))])
+    of = found["choices"]
+    means = {k: v["mean"] for k, v in of.items() if k != "questions"}
+    assert of["questions"] == 2
+    assert means == {
+        "original": 0.5, "original, answer is there": 1, "nota": 0.5, "nota, answer is there": 1, "nota, answer left": 0,
+        "nota, answer removed": 1,
+    }  # fmt: skip
+    text = "\n".join(markdown(found | {"answer_ms": {"p50": 1.0, "p95": 2.0}, "rss_mb": 3.0}))
+    assert "Multiple choice, with their own articles (2 questions" in text
+    assert "RAG with the articles (2023) 32.5 / 29.2" in text
+    assert figures([_record(_read(1.0))])["choices"] is None
 
 
 def _squad(folder: Path) -> Path:

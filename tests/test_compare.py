@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_flips_differences_and_the_exact_test():
 
 
 def test_better_and_worse_take_six_flips_one_way():
-    # 2 / 2**5 = 0.0625, 2 / 2**6 = 0.03125
+    # 2 / 2**5 = 0.0625, 2 / 2**6 = 0.03125; an interval over so few facts says nothing
     assert compare(*runs("+++++")).verdict == "cannot tell"
     assert compare(*runs("++++++")).verdict == "better"
     assert compare(*runs("------")).verdict == "worse"
@@ -86,7 +87,7 @@ def test_only_facts_that_are_asked_alike_are_compared():
 
 def test_markdown_shows_both_answers_of_each_flip():
     text = markdown(compare(*runs("==-+", gold=[["the gold"]])))
-    assert "**Cannot tell**, n = 4: became right 1, became wrong 1 (McNemar's exact p = 1)." in text
+    assert "**Cannot tell** (n = 4): became right 1, became wrong 1; by McNemar's exact p = 1, below 0.05" in text
     lost = text.split("## Became wrong (1)")[1]
     assert "| fact2 | fact2? | True fact2 | False fact2 | the gold |" in lost
     assert "| fact3 | fact3? | False fact3 | True fact3 | the gold |" in text.split("## Became right (1)")[1]
@@ -101,3 +102,49 @@ def test_the_exit_status_is_1_only_when_a_pinned_fact_became_wrong(
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b" / "run.jsonl")]) == code
     said = capsys.readouterr().out
     assert ("Pinned facts that became wrong: fact2." in said) is (code == 1)
+
+
+def test_over_enough_clusters_the_interval_decides_and_says_so():
+    c = compare(*runs("=" * 30 + "+" * 5))
+    assert (c.verdict, c.p) == ("better", 0.0625), "5 of 35, all one way: the interval is above zero"
+    assert "which excludes zero; McNemar's exact p = 0.0625" in c.rule
+    assert compare(*runs("=" * 30 + "-" * 5)).verdict == "worse"
+    assert compare(*runs("=" * 30 + "++-")).verdict == "cannot tell"
+
+
+def test_facts_that_flip_together_count_once():
+    before, after = runs("=" * 40 + "+" * 8)
+    assert compare(before, after).verdict == "better"
+    joined = [
+        [dataclasses.replace(r, cluster=r.cluster if n < 40 else "one") for n, r in enumerate(run)]
+        for run in (before, after)
+    ]
+    c = compare(*joined)
+    assert c.p < 0.05, "McNemar takes the eight for independent"
+    assert c.verdict == "cannot tell", "they are one cluster, which a resample often leaves out"
+
+
+def test_each_type_has_its_flips_and_its_own_verdict():
+    (a, b), (d, e) = runs("=" * 12), runs("+" * 12, "multi")
+    text = markdown(compare(a + d, b + e))
+    assert "| Fact | +0.0 [+0.0, +0.0] | 12 | +0 | -0 | cannot tell |" in text
+    assert "| Several answers | +100.0 [+100.0, +100.0] | 12 | +12 | -0 | better |" in text
+
+
+def test_a_pinned_fact_that_the_later_run_lacks_is_said():
+    before = [result("same", True), result("gone", True, pinned=True)]
+    c = compare(before, [result("same", True)])
+    assert (c.pinned_gone, c.pinned_lost) == (("gone",), ())
+    assert "Pinned in A and not compared: gone." in markdown(c)
+
+
+def test_every_later_run_is_compared_with_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for name, flips in (("a", "=="), ("b", "=="), ("c", "=-")):
+        results = runs(flips, pinned=True)[0 if name == "a" else 1]
+        write(Run(results=tuple(results), about={}), tmp_path / name)
+    paths = [str(tmp_path / name) for name in "abc"]
+    assert main(["compare", *paths]) == 1, "a pinned fact is lost in the third"
+    said = capsys.readouterr().out
+    assert "# Recap eval: b compared with a" in said
+    assert "# Recap eval: c compared with a" in said
+    assert main(["compare", *paths[:2]]) == 0

@@ -107,7 +107,7 @@ class Engine:
         return got
 
     def find(self, library: Any, question: str, *, history: Any = (), as_of: Any = None, top_k: int = 8) -> Any:
-        assert top_k == TOP_K
+        assert top_k in (TOP_K, LIBRARY.config.candidates)
         return self.hits
 
 
@@ -234,8 +234,8 @@ def test_the_summary_is_arithmetic_over_the_facts():
     # two sentences, the second cited in part only
     half = (cite("a24-0"), cite("a24-1", "partial", 1))
     answers = [
-        says("Megan hosted [1]. Rain fell [1].", short="Megan", cites=half, sources=(hit("a24-0"),)),
-        says("Shakira [1].", short="Shakira", sources=(hit("a24-0", 2),)),
+        says("Megan hosted [1]. Rain fell [1].", short="Megan", cites=half, confidence=0.9),
+        says("Shakira [1].", short="Shakira", confidence=0.6),
         DECLINED,
         DECLINED,
         says("Yes [1]."),
@@ -261,7 +261,12 @@ def test_the_summary_is_arithmetic_over_the_facts():
     assert s["means"]["crag"]["mean"] == (1 - 1 + 0 + 1 - 1 + 1) / 6
     assert s["means"]["hit@1"] == s["means"]["ndcg@10"]
     assert s["means"]["hit@1"]["n"] == 3
-    assert s["risk_coverage"] == [[1 / 6, 0], [2 / 6, 1 / 2], [3 / 6, 2 / 3]]
+    assert s["risk_coverage"] == [[1 / 6, 0], [2 / 6, 1 / 2]], "one answer has no confidence"
+    assert (s["calibration"]["n"], s["calibration"]["none"]) == (2, 1)
+    assert s["calibration"]["error"] == pytest.approx((0.1 + 0.6) / 2)
+    lost = {"ranked out": 1, "read wrongly": 1, "answered the unanswerable": 1}
+    assert s["diagnosis"]["stages"] == lost, "what declined had read nothing"
+    assert s["diagnosis"]["by_type"]["unanswerable"] == {"answered the unanswerable": 1}
     assert s["pairs"] == {"n": 1, "both_right": 1, "lost": []}
     assert (s["pinned"], s["pinned_wrong"]) == (2, ["declined"])
     assert s["wrong"] == ["wrong", "declined", "invented"]
@@ -316,7 +321,7 @@ def written(tmp_path: Path) -> tuple[Any, Path]:
         fact(id="bad|<b>", question=HOSTILE, pinned=True, must_not=("Shakira",), history=(Turn("user", HOSTILE),)),
         fact("unanswerable", id="oops"),
     ]
-    answers = says("Megan", sources=(hit("a24-0"),)), says(HOSTILE, notes=(HOSTILE,)), RuntimeError(HOSTILE)
+    answers = says("Megan", confidence=0.9), says(HOSTILE, notes=(HOSTILE,)), RuntimeError(HOSTILE)
     got = run(facts, *answers, hits=(hit("a24-0"),), out=tmp_path / "deep" / "out")
     return got, tmp_path / "deep" / "out"
 
@@ -362,7 +367,12 @@ def test_the_page_runs_nothing_and_fetches_nothing(written: tuple[Any, Path]):
     tags.feed(text)
     assert not {t for t, _ in tags.seen} & {"script", "img", "link", "iframe", "object", "base"}
     assert not [a for _, attrs in tags.seen for a in attrs if a.startswith("on") or a in ("src", "href")]
-    assert [t for t, _ in tags.seen].count("svg") == 3
+    assert [t for t, _ in tags.seen].count("svg") == 2, "risk and coverage, calibration; the bars need none"
+    pictures = [attrs.get("aria-label") for _, attrs in tags.seen if attrs.get("role") == "img"]
+    assert "lost" in str(pictures[0]), "where wrong answers were lost comes first"
+    assert len(pictures) == 6
+    assert len(set(pictures)) == 6
+    assert [t for t, _ in tags.seen].count("table") >= len(pictures)
     assert "default-src" in text
     assert "<mark>Megan hosted.</mark>" in text, "the gold is lit in the passage that holds it"
 
@@ -371,7 +381,7 @@ def test_markdown_lists_each_failed_fact_with_its_answer_and_the_gold(written: t
     text = (written[1] / "report.md").read_text()
     row = next(line for line in text.splitlines() if line.startswith("| 📌 bad"))
     assert "does not say Megan Thee Stallion" in row
-    assert len(re.findall(r"(?<!\\)\|", row)) == 6, "a bar in the text does not make a column"
+    assert len(re.findall(r"(?<!\\)\|", row)) == 7, "a bar in the text does not make a column"
     assert "1/3 facts right; pinned facts wrong: bad|<b>; 1 raised an error." in text
 
 

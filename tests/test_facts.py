@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from eval.facts import Fact, FactsError, check_facts, fold, is_doc, load_facts, read_facts
+from eval.__main__ import main
+from eval.facts import SCHEMA, TYPES, Fact, FactsError, check_facts, check_suite, fold, is_doc, load_facts, read_facts
 from rag.errors import RecapError
 from rag.types import Article, Chunk, Turn
 
@@ -209,3 +212,175 @@ def test_check_finds_a_question_asked_twice(tmp_path: Path):
     ]
     later = again | {"as_of": "2025-01-01"}
     assert check_facts(facts(tmp_path, HOST, later), [ARTICLE]) == [], "another day is another question"
+
+
+# --- with each other --------------------------------------------------------------------------------------------------
+
+QUOTE = [{"doc": "vmas.txt", "quote": "Megan hosted"}]
+
+
+def between(folder: Path, **other: object) -> list[str]:
+    """What is wrong between HOST and another fact that asks the same in other words of the file."""
+    row = {
+        "id": "b",
+        "type": "fact",
+        "question": "Who hosted then?",
+        "standalone": "Who hosted?",
+        "evidence": QUOTE,
+    } | other
+    return [p.text for p in check_facts(facts(folder, HOST, row), [ARTICLE])]
+
+
+def test_answers_that_cannot_both_hold_are_a_contradiction(tmp_path: Path):
+    [said] = between(tmp_path, answers=["Shakira"])
+    assert (
+        said
+        == "b contradicts host (facts.jsonl:1): 'Megan Thee Stallion' and 'Shakira' cannot both be the answer. Correct one of them."
+    )
+    assert between(tmp_path, answers=["Thee Stallion"]) == [], "a form of the same name"
+    assert between(tmp_path, type="multi", answers=["Megan", "Shakira"]) == [], "one of several"
+    assert between(tmp_path, answers=["Shakira"], as_of="2020-01-01") == [], "another day is another question"
+    assert between(tmp_path, answers=["Shakira"], standalone="Who sang?") == []
+
+
+def test_an_answer_that_another_fact_bars_is_a_contradiction(tmp_path: Path):
+    [said] = between(tmp_path, answers=["Megan Thee Stallion"], must_not=["Megan Thee"])[1:]
+    assert "'Megan Thee Stallion' is right in host, and b bars 'Megan Thee'" in said
+
+
+@pytest.mark.parametrize("kind", ["unanswerable", "wrong_edition", "false_premise"])
+def test_a_question_with_an_answer_has_no_twin_without_one(tmp_path: Path, kind: str):
+    [said] = between(tmp_path, type=kind, must_not=["Shakira"], evidence=[])
+    assert f"host has an answer, b says that there is none ({kind})" in said
+
+
+def test_a_twin_must_be_true(tmp_path: Path):
+    first = {"id": "x", "type": "unanswerable", "question": "who ate"}
+    found = check_facts(facts(tmp_path, first, first | {"id": "y", "question": "who sat", "twin": "x"}), [])
+    assert [p.text for p in found] == ["y: its twin 'x' has no answer either. Pair it with a fact that is true."]
+
+
+def test_a_wrong_quote_is_shown_the_passage_that_comes_nearest(tmp_path: Path):
+    near = facts(tmp_path, HOST | {"evidence": [{"doc": "vmas.txt", "quote": "Megan has hosted the show"}]})
+    [problem] = check_facts(near, [ARTICLE])
+    assert "Nearest: 'hosted'" not in problem.text
+    assert problem.text.endswith("Nearest: 'the show.'.") or "Nearest: 'Megan   hosted'." in problem.text
+    other = Article(id="a2", source="file:///news/grammys.txt", title="G", text="Nobody ate there.")
+    far = facts(tmp_path, HOST | {"evidence": [{"doc": "vmas.txt", "quote": "Nobody ate there"}]})
+    [problem] = check_facts(far, [ARTICLE, other])
+    assert problem.text.endswith("file:///news/grammys.txt says it.")
+
+
+def test_a_document_that_two_pieces_answer_to_is_ambiguous(tmp_path: Path):
+    twin = dataclasses.replace(
+        ARTICLE, id="a2", source="file:///old/vmas.txt", url="https://y.example/vmas", cluster="other"
+    )
+    [problem] = check_facts(facts(tmp_path, HOST), [ARTICLE, twin])
+    assert "vmas.txt names 2 articles (https://x.example/2024/vmas, https://y.example/vmas)" in problem.text
+    same = dataclasses.replace(ARTICLE, cluster="c"), dataclasses.replace(twin, cluster="c")
+    assert check_facts(facts(tmp_path, HOST), list(same)) == [], "copies of one piece stand for each other"
+
+
+def test_what_weakens_a_suite_is_noted_and_is_no_error(tmp_path: Path):
+    rows = [HOST | {"id": f"f{n}", "question": f"who hosted show {n}", "pinned": n == 0} for n in range(10)]
+    rows += [{"id": "no", "type": "unanswerable", "question": "who ate"}]
+    notes = check_suite(facts(tmp_path, *rows))
+    assert {n.level for n in notes} == {"note"}
+    said = "\n".join(map(str, notes))
+    assert "facts.jsonl:1: note: 10 of 11 facts are of type fact" in said
+    assert "facts.jsonl:11: note: no fact of type unanswerable is pinned" in said
+    assert "only 1 of type unanswerable" in said
+    assert "1 of type unanswerable without a true twin: no (line 11)" in said
+    assert "no facts of type multi, temporal, followup, false_premise, wrong_edition." in said
+    assert "no fact of type fact is pinned" not in said
+
+
+@pytest.mark.parametrize(
+    ("question", "near"),
+    [
+        ("Who hosts the show?", True),
+        ("who hosted the shows", True),
+        ("who hosted the 2023 show", False),
+        ("who left the show", False),
+    ],
+)
+def test_questions_that_are_nearly_one_are_noted(tmp_path: Path, question: str, near: bool):
+    rows = [HOST | {"question": "who hosted the show"}, HOST | {"id": "b", "question": question}]
+    said = [n.text for n in check_suite(facts(tmp_path, *rows)) if "nearly" in n.text]
+    assert bool(said) is near
+
+
+def test_check_exits_0_with_notes_and_1_with_an_error_and_says_so_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "vmas.txt").write_text(
+        "A Night To Remember\n\nMegan hosted the show, and everybody stayed until the end.\n"
+    )
+    good = write(tmp_path, HOST)
+    assert main(["check", str(good), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["facts"], told["errors"]) == (1, 0)
+    assert told["notes"] == len(told["problems"]) > 0
+    assert told["problems"][0] | {"text": ""} == {"file": str(good), "line": 1, "level": "note", "text": ""}
+    write(tmp_path, HOST, HOST | {"id": "b", "answers": ["Shakira"]})
+    assert main(["check", str(good)]) == 1
+    said = capsys.readouterr().out
+    assert f"{good}:2: b contradicts host" in said
+    assert said.rstrip().split("\n")[-1].startswith("2 facts, 2 problems. ")
+
+
+# --- the schema -------------------------------------------------------------------------------------------------------
+
+TURN = {"role": "user", "content": "hi"}
+GOOD = [
+    HOST, HOST | {"id": 7}, HOST | {"type": "multi", "answers": ["a", ["b", "c"]]}, HOST | {"answers": [["a"], ["b", "c"]]},
+    HOST | {"answers": [2024, 1.5]}, HOST | {"as_of": "2024-09-12"}, HOST | {"as_of": None, "twin": None, "history": None},
+    HOST | {"type": "followup", "history": [TURN]}, HOST | {"type": "followup", "history": TURN}, HOST | {"type": "temporal"},
+    {"id": "a", "type": "unanswerable", "question": "q"}, {"id": "a", "type": "unanswerable", "question": "q", "answers": []},
+    {"id": "a", "type": "wrong_edition", "question": "q", "must_not": ["x"]},
+    {"id": "a", "type": "false_premise", "question": "q", "correction": ["x"], "answers": None},
+    HOST | {"evidence": {"doc": "a", "quote": "b"}}, HOST | {"pinned": True, "note": "why", "split": "dev", "cluster": "c"},
+]  # fmt: skip
+BAD = [
+    [], "x", 5, None, {}, HOST | {"type": "facts"}, HOST | {"id": " "}, HOST | {"question": None}, HOST | {"question": ["a"]},
+    HOST | {"id": True}, HOST | {"anwsers": []}, HOST | {"answers": []}, HOST | {"answers": "Megan"}, HOST | {"answers": [True]},
+    HOST | {"answers": ["a", ["b"]]}, HOST | {"answers": [["a"], []]}, HOST | {"answers": [" "]}, HOST | {"answers": [None]},
+    HOST | {"must_not": [" "]}, HOST | {"must_not": "x"}, HOST | {"as_of": "September"}, HOST | {"as_of": 2024},
+    HOST | {"as_of": "20240912"}, HOST | {"as_of": "2024-02-31"}, HOST | {"history": ["hi"]}, HOST | {"history": [TURN | {"role": "x"}]},
+    HOST | {"evidence": [{"doc": "x"}]}, HOST | {"evidence": "x"}, HOST | {"evidence": [{"doc": "", "quote": "x"}]},
+    HOST | {"pinned": "yes"}, HOST | {"pinned": None}, HOST | {"type": "followup"}, HOST | {"type": "followup", "history": []},
+    HOST | {"type": "unanswerable"}, HOST | {"type": "wrong_edition", "answers": []}, HOST | {"note": ["a"]},
+    {"id": "a", "type": "fact", "question": "q"}, HOST | {"split": {}}, HOST | {"cluster": ["a"]},
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def valid() -> Callable[[object], bool]:
+    import jsonschema  # chromadb brings it
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    checker = jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker(["date"]))
+    return checker.is_valid
+
+
+def test_schema_and_loader_agree_on_what_a_fact_is(tmp_path: Path, valid: Callable[[object], bool]):
+    for row in [*GOOD, *BAD]:
+        loaded = not read_facts([write(tmp_path, json.dumps(row))])[1]
+        assert (valid(row), loaded) == ((row in GOOD), (row in GOOD)), row
+
+
+def test_every_shipped_fact_is_valid_by_the_schema(valid: Callable[[object], bool]):
+    seeds = Path(__file__).parent.parent / "seeds" / "facts.jsonl"
+    rows = [json.loads(line) for line in seeds.read_text(encoding="utf-8").splitlines()]
+    assert len(rows) > 200
+    assert [r["id"] for r in rows if not valid(r)] == []
+
+
+def test_the_schema_names_the_types_and_keys_of_the_loader_and_is_installed_with_it():
+    from eval.facts import _KEYS
+
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert tuple(schema["properties"]["type"]["enum"]) == TYPES
+    assert set(schema["properties"]) == _KEYS
+    assert SCHEMA.parent == Path(load_facts.__code__.co_filename).parent

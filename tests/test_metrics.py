@@ -93,6 +93,25 @@ def test_exact_match_and_f1_agree_with_the_squad_script(said: str, gold: str):
     assert (m.exact_match(said, [gold]), m.token_f1(said, [gold])) == squad_script(said, gold)
 
 
+AWKWARD = [
+    "", "the", "The A an", "...", "a.b", "U.S.A.", "Don't", "it’s", "“Flowers”", "Jay-Z", "1,250", "$3.5m", "10 a.m.", "an-d the rest",
+    "then theatre", "tab\tand\nline", "no\u00a0break", "É", "É".lower(), "e\u0301", "İstanbul", "ß", "東京", "_a_", "the_end", "а cyrillic a",
+]  # fmt: skip
+
+
+def test_exact_match_and_f1_agree_with_the_squad_script_on_awkward_strings():
+    for said in AWKWARD:
+        for gold in AWKWARD:
+            got = (m.exact_match(said, [gold]), m.token_f1(said, [gold]))
+            assert got == squad_script(said, gold), (said, gold)
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+@settings(max_examples=300)
+def test_exact_match_and_f1_agree_with_the_squad_script_on_any_text(said: str, gold: str):
+    assert (m.exact_match(said, [gold]), m.token_f1(said, [gold])) == squad_script(said, gold)
+
+
 def test_the_best_alias_counts():
     assert m.exact_match("the VMAs", ["Grammys", "VMAs!"]) == 1
     # one word of two is right, of one wanted: P = 1/2, R = 1/1

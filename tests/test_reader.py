@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.answer.reader import read_answer, refuse
+from rag.ingest.pipeline import ingest
 from rag.retrieve.query import understand
 from rag.retrieve.search import search
 from rag.store.library import Library
@@ -289,3 +291,15 @@ def test_an_answer_about_an_edition_is_cited_from_that_edition_alone(
         assert c.event.label == f"{year} {event}"
     if event in ("Grammys", "VMAs"):
         assert answer.abstained
+
+
+def test_a_price_in_full_figures_is_no_accident(tmp_path: Path, make_library: Callable[..., Library]) -> None:
+    """A question for an amount names nothing that is counted: there was no word to look for behind a long number."""
+    file = tmp_path / "bridge.txt"
+    file.write_text(
+        "Harbour Post\nMay 2, 2024\n\nThe harbour company bought the old bridge for 1,650,000,000 crowns on May 1, 2024.\n",
+        encoding="utf-8",
+    )
+    library = make_library()
+    ingest(library, [str(file)])
+    assert "1,650,000,000" in ask(library, "How much did the harbour company buy the old bridge for?").text

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from rag.answer.cite import LONGEST, NEAR, Alike, Checked, Reads, check_sentence, read_sources, render, says
+from rag.answer.cite import LONGEST, NEAR, Alike, Checked, Reads, as_said, check_sentence, read_sources, render, says
 from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
@@ -93,8 +93,9 @@ def ask_stream(
     clock.found = time.monotonic()
     answer: Answer | None = None
     seen: list[Hit] = []
+    draft: list[str] = []
     if model is not None and hits:
-        spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=seen)
+        spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=seen, draft=draft)
         with contextlib.closing(spoken) as snapshots:
             for answer in snapshots:
                 if not answer.done:
@@ -109,7 +110,14 @@ def ask_stream(
                 notes.append(f"{library.reader_fault} Until then rules alone read the coverage.")
             hits = _with_cited(read, candidates, top_k=library.config.top_k)
             answer = replace(read, notes=(*notes, *read.notes), done=True)
-    yield replace(answer, sources=_cited_first(answer, hits), timings_ms=clock.read())
+    read_ids = tuple(h.chunk.id for h in seen) if answer.read is None else answer.read
+    yield replace(
+        answer,
+        sources=_cited_first(answer, hits),
+        timings_ms=clock.read(),
+        read=read_ids,
+        draft="".join(draft) or None,
+    )
 
 
 def _further_down(read: Answer, seen: Sequence[Hit]) -> bool:
@@ -197,7 +205,7 @@ def _understood(
     """
     by_rules = understand(question, library=library, history=history, as_of=as_of)
     leans = by_rules.rewritten or len(question.split()) <= 4 or _LEANS.search(question)
-    if model is None or not history or not leans:
+    if model is None or not history or not leans or not library.config.uses("followups"):
         return by_rules, model
     messages = rewrite_prompt(question, history, as_of=as_of)
     try:
@@ -219,7 +227,7 @@ def answer_from(
 ) -> Answer | None:
     """Let a model answer from given passages, every sentence checked; None when nothing it says stands, with a note why."""
     clock = _Clock(deadline_s=library.config.llm_deadline_s)
-    spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=[])
+    spoken = _spoken(model, query, hits, library=library, clock=clock, notes=notes, seen=[], draft=[])
     last = deque(spoken, maxlen=1)
     return last[0] if last and last[0].done else None
 
@@ -236,16 +244,19 @@ def _spoken(
     clock: _Clock,
     notes: list[str],
     seen: list[Hit],
+    draft: list[str],
 ) -> Generator[Answer, None, None]:
     """Yield what the model says, sentence by checked sentence; end without `done` when the reader must answer.
 
-    `notes` is added to; `seen` becomes the passages that the model was given.
+    `notes` is added to; `seen` becomes the passages that the model was given, `draft` the pieces of its reply.
     """
     blank = Answer(query.asked, query.text, "", engine=model.name, sources=tuple(hits), done=False)
 
     alike, reads = nearness(library.embedder), reading(library.reader) if library.reader else None
 
     def check(sentence: str, gap: str) -> Checked:
+        if not library.config.uses("verification"):
+            return as_said(sentence, sources=sources, break_before=gap)
         return check_sentence(sentence, sources=sources, event=query.event, alike=alike, reads=reads, break_before=gap)
 
     reply = _Reply()
@@ -259,6 +270,7 @@ def _spoken(
         try:
             with contextlib.closing(_closable(model.stream(prompt.messages, deadline=clock.deadline))) as pieces:
                 for piece in pieces:
+                    draft.append(piece)
                     for sentence, gap in reply.feed(piece):
                         checked.append(check(sentence, gap))
                         if checked[-1].keep:

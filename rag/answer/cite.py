@@ -257,6 +257,22 @@ def check_sentence(
     )
 
 
+def as_said(sentence: str, *, sources: Sequence[Source], break_before: str = " ") -> Checked:
+    """Leave a sentence and its markers as the model gave them, unchecked: what `check_sentence` is measured against.
+
+    Each citation still has the verdict of its own passage, so that it can be counted.
+    """
+    text, markers = parse_markers(sentence[:LONGEST])
+    text = plain(text)
+    if not re.search(r"[^\W_]", text):
+        return Checked("", "unsupported", keep=False)
+    if about_sources(text):
+        return Checked(text, "supported", about_sources=True, break_before=break_before)
+    cited = tuple(_support(facts_of(text), s, event=None) for s in sources if s.n in markers)
+    carried = bool(cited) and all(s.verdict == "supported" for s in cited)
+    return Checked(text, "supported" if carried else "partial", cited, break_before=break_before)
+
+
 def about_sources(text: str) -> bool:
     """Tell whether a sentence is a remark on what the sources do not say: it claims nothing, and needs no citation."""
     said = text.strip()

@@ -109,10 +109,12 @@ def extract(
     *,
     eligible: Callable[[Unit], bool],
     covered: Callable[[Unit], float],
+    ranked: bool = True,
 ) -> Extracted | None:
     """Read the best hits. None when no passage holds a span that can answer.
 
-    `eligible` tells whether a unit may answer at all, `covered` how much of the question it says, 0 to 1.
+    `eligible` tells whether a unit may answer at all, `covered` how much of the question it says, 0 to 1. Not `ranked`: the
+    first passage that says anything is taken at its word.
     Raises: ReaderModelError.
     """
     barred = _NOT_FROM.get(asked.kind, ("byline",))
@@ -125,7 +127,7 @@ def extract(
         and not set(tokens(c.text)) <= said  # what the question says already is not what it asks for
         and not another_tie(asked, c.unit)
     ]
-    return choose(asked, covered, fit)
+    return choose(asked, covered, fit, ranked=ranked)
 
 
 def candidates(
@@ -174,14 +176,16 @@ def trimmed(text: str, start: int, end: int) -> tuple[int, int]:
     return start, end
 
 
-def choose(asked: Asked, covered: Callable[[Unit], float], found: Sequence[Candidate]) -> Extracted | None:
+def choose(
+    asked: Asked, covered: Callable[[Unit], float], found: Sequence[Candidate], *, ranked: bool = True
+) -> Extracted | None:
     """Add up what the passages say for each answer, and take the best."""
     if not found:
         return None
     total: dict[tuple[str, ...], float] = {}
     for c in found:
         total[_key(c)] = total.get(_key(c), 0.0) + math.exp(c.worth / SOFT)
-    best = max(total, key=lambda k: total[k])
+    best = max(total, key=lambda k: total[k]) if ranked else _key(found[0])
     first = max((c for c in found if _key(c) == best), key=lambda c: c.worth)
     others = [total[_key(c)] for c in found if not same_name(c.text, first.text)]
     text = re.sub(r"\s+", " ", first.text)

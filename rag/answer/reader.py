@@ -67,7 +67,7 @@ _LOST = re.compile(
 class Found:
     """What the hits say. `reading` is the answer to give; `guess` the best there is, given or not; `confidence` that the
     guess is right (None: only rules have read). `ruled` and `extracted` are what rules and model read, `values` what tells
-    which of them is right.
+    which of them is right; `read` are the ids of the chunks that were read.
     """
 
     reading: Reading | None = None
@@ -76,6 +76,7 @@ class Found:
     ruled: Reading | None = None
     extracted: Extracted | None = None
     values: tuple[float, ...] = ()
+    read: tuple[str, ...] = ()
 
 
 def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answer:
@@ -87,33 +88,39 @@ def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answe
     if found.reading is None:
         return Answer(
             question=query.asked, standalone_question=query.text, text=refuse(query, hits, library=library), abstained=True,
-            engine="reader", sources=tuple(hits), confidence=found.confidence,
+            engine="reader", sources=tuple(hits), confidence=found.confidence, read=found.read,
         )  # fmt: skip
-    return replace(frame(query, found.reading, hits), confidence=found.confidence)
+    return replace(frame(query, found.reading, hits), confidence=found.confidence, read=found.read)
 
 
 def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
     """Read the hits by rule, and by the model if there is one. Raises: LibraryError, EmbedError."""
     names = load_names(library.config.events_file)
-    able = _able(query, hits, names)
-    units = [u for u in units_of(able) if _eligible(query, u, names)]
+    uses = library.config.uses
+
+    def eligible(unit: Unit) -> bool:
+        return not uses("editions") or _eligible(query, unit, names)
+
+    able = _able(hits, eligible)
+    units = [u for u in units_of(able) if eligible(u)]
+    read = tuple(h.chunk.id for h in able)
     if not units:
-        return Found()
+        return Found(read=read)
     vocabulary = Vocabulary.of(units)
     asked = take_apart(query, vocabulary=vocabulary, names=names)
     if _CHAT.fullmatch(fold(asked.text)):
-        return Found()  # "thanks!" asks nothing
+        return Found(read=read)  # "thanks!" asks nothing
     matcher = Matcher(vocabulary, embedder=library.embedder)
     matcher.prepare(asked.terms)
-    ruled = _read(query, asked, units, matcher, names)
-    by_rules = Found(ruled, ruled, ruled=ruled)
+    ruled = _read(query, asked, units, matcher, ranked=uses("ranking"))
+    by_rules = Found(ruled, ruled, ruled=ruled, read=read)
     if library.reader is None or not may_extract(asked):
         return by_rules
     try:
         found = extract(
             query, asked, able, library.reader,
-            eligible=lambda u: _eligible(query, u, names) and (asked.negative or not _denied(asked, u)),
-            covered=lambda u: matcher.coverage(asked.terms, u)[0],
+            eligible=lambda u: eligible(u) and (asked.negative or not _denied(asked, u)),
+            covered=lambda u: matcher.coverage(asked.terms, u)[0], ranked=uses("ranking"),
         )  # fmt: skip
     except ReaderModelError as e:
         library.reader_failed(e)
@@ -123,12 +130,12 @@ def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
     values = features(query, asked, ruled, found)
     guess, sure = decide(asked, ruled, found, values)
     given = may_give(asked, guess is ruled, found, sure)
-    return Found(guess if given else None, guess, sure, ruled, found, values)
+    return Found(guess if given else None, guess, sure, ruled, found, values, read)
 
 
-def _able(query: Query, hits: Sequence[Hit], names: Names) -> list[Hit]:
+def _able(hits: Sequence[Hit], eligible: Callable[[Unit], bool]) -> list[Hit]:
     """Return the first hits that hold a unit that may answer; no more of them are cut into units than are read."""
-    may = (h for h in hits if any(_eligible(query, u, names) for u in units_of([h])))
+    may = (h for h in hits if any(eligible(u) for u in units_of([h])))
     return list(islice(may, RULED))
 
 
@@ -151,7 +158,9 @@ def _eligible(query: Query, unit: Unit, names: Names) -> bool:
     return named and wanted is None
 
 
-def _read(query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, names: Names) -> Reading | None:
+def _read(
+    query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, *, ranked: bool = True
+) -> Reading | None:
     if asked.kind == "written" or (asked.kind == "when" and asks_published(asked)):
         return byline(asked, units, query)
     if is_event_date(asked):
@@ -162,6 +171,8 @@ def _read(query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, n
         listed = type_of(asked.noun) == "award" and (asked.noun or "").endswith("s")
         return prizes_of_event(units) if listed else None
     scored = _score(asked, units, matcher)
+    if not ranked:
+        scored = [(1.0, u) for _, u in sorted(scored, key=lambda s: (s[1].rank, s[1].start))]
     if (
         about := re.fullmatch(
             r"(?:who|what)(?:'s|s| is| was| are| were)\s+(.+?)(?:'s? (?:role|job|profession|occupation))?\s*\??",

@@ -261,7 +261,8 @@ def number(asked: Asked, scored: Sequence[tuple[float, Unit]]) -> Reading | None
                 or (of_them and noun and nouns & {stem(w) for w in tokens(u.text[: m.start()])})
                 or set(after) & nouns
                 or (
-                    stem(noun) in {stem(w) for w in tokens(u.scope)}
+                    noun
+                    and stem(noun) in {stem(w) for w in tokens(u.scope)}
                     and (
                         re.match(r"\s+(?:more|others?|times|in total)", u.text[m.end() :])
                         or re.search(r"\b(?:another|other|total of)\s+$", u.text[: m.start()])

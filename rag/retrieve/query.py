@@ -58,7 +58,7 @@ def understand(question: str, *, library: Library, history: Sequence[Turn] = (),
     day = as_of or date.today()
     asked = " ".join(question.split())
     text = asked
-    if history:
+    if history and library.config.uses("followups"):
         text = standalone(asked, history, as_of=day, names=names, library=library)
     event, year = resolve_question(text, as_of=day, names=names)
     if event is None:  # "music awads": a misspelled name is still that event's

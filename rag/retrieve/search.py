@@ -59,26 +59,36 @@ def search(
     if within is not None:
         about = set(within) if about is None else about & set(within)
     limit = max(2 * library.config.candidates, top_k)
-    vector = library.embedder.embed([query.text])[0]
-    dense = [i for i, _ in library.index.search(vector, limit=limit, within=about)]
-    lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=about)]
+    uses = library.config.uses
+    dense, lexical = [], []
+    if uses("dense"):
+        vector = library.embedder.embed([query.text])[0]
+        dense = [i for i, _ in library.index.search(vector, limit=limit, within=about)]
+    if uses("lexical"):
+        lexical = [i for i, _ in library.search_text(content_words(query.text), limit=limit, within=about)]
     fused = rrf([dense, lexical])
     chunks = library.chunks_by_id(fused)
     articles = library.articles_by_id(c.article_id for c in chunks.values())
     names = load_names(library.config.events_file)
+    boosted, dated = uses("boost"), uses("recency")
     scored = []
     for i, c in chunks.items():
         if c.article_id not in articles:
             continue
         article = articles[c.article_id]
-        factor, wrong_edition = affinity(query, article, c.text, names=names)
-        scored.append((wrong_edition, -fused[i] * factor * freshness(query, article), i))
+        factor, wrong_edition = affinity(query, article, c.text, names=names) if boosted else (1.0, False)
+        fresh = freshness(query, article) if dated else 1.0
+        scored.append((wrong_edition, -fused[i] * factor * fresh, i))
     scored.sort()
     ranked: dict[bool, list[Ranked]] = {False: [], True: []}
     for wrong_edition, score, i in scored[: 4 * top_k]:
         ranked[wrong_edition].append((chunks[i], articles[chunks[i].article_id], -score))
     # What is of the wrong edition is not joined to what is of the right one, or it would stand as high.
-    return _without_copies([*joined(ranked[False]), *joined(ranked[True])], top_k=top_k)
+    join = joined if uses("joining") else list
+    apart = [*join(ranked[False]), *join(ranked[True])]
+    if not uses("clusters"):
+        return [Hit(rank=n, score=s, chunk=c, article=a) for n, (c, a, s) in enumerate(apart[:top_k], start=1)]
+    return _without_copies(apart, top_k=top_k)
 
 
 def freshness(query: Query, article: Article) -> float:

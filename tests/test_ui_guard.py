@@ -297,20 +297,20 @@ def joined(url: str, fn: int, data: list[Any]) -> dict[str, Any]:
 
 
 def test_the_length_of_a_question_is_checked_by_the_server(url: str) -> None:
-    said = json.dumps(joined(url, 0, ["x" * 2001, "", None, None]))
+    said = json.dumps(joined(url, 0, ["x" * 2001, "", None, None, None]))
     assert "at most 2000 are read" in said
-    assert EN.no_question in json.dumps(joined(url, 0, ["  ", "", None, None]))
+    assert EN.no_question in json.dumps(joined(url, 0, ["  ", "", None, None, None]))
     long = b"x" * (guard.BODY_LIMIT + 1)
     assert httpx.post(f"{url}/gradio_api/queue/join", content=long).status_code == 413
 
 
 def test_junk_gets_no_traceback(url: str) -> None:
     for data in (
-        ["q", "no such scope", None, None],
-        [{"a": 1}, "", None, None],
-        [None, None, None, None],
+        ["q", "no such scope", None, None, None],
+        [{"a": 1}, "", None, None, None],
+        [None, None, None, None, None],
         [],
-        ["q", ["x"], {"turns": 1}, {"lang": 1}],
+        ["q", ["x"], {"turns": 1}, None, {"lang": 1}],
     ):
         said = json.dumps(joined(url, 0, data))
         assert "Traceback" not in said
@@ -338,7 +338,7 @@ def listeners(url: str, box: str) -> list[int]:
 )  # fmt: skip
 def test_whatever_comes_through_a_hidden_box_gets_no_traceback(url: str, box: str, value: str) -> None:
     for listener in listeners(url, box):
-        body = {"data": [value, None, None], "fn_index": listener, "session_hash": "s" + os.urandom(5).hex()}
+        body = {"data": [value, None, None, None], "fn_index": listener, "session_hash": "s" + os.urandom(5).hex()}
         response = httpx.post(f"{url}/gradio_api/run/predict", json=body, timeout=30)
         assert "Traceback" not in response.text
         assert '.py"' not in response.text
@@ -348,7 +348,7 @@ def test_whatever_comes_through_a_hidden_box_gets_no_traceback(url: str, box: st
 def test_a_click_from_nowhere_opens_nothing(url: str) -> None:
     (opener,) = listeners(url, "open")
     for target in ("1-0", "../../etc/passwd", "", "9" * 40, "1-0.5"):
-        body = {"data": [target, None, None], "fn_index": opener, "session_hash": "nobody"}
+        body = {"data": [target, None, None, None], "fn_index": opener, "session_hash": "nobody"}
         response = httpx.post(f"{url}/gradio_api/run/predict", json=body)
         assert response.status_code == 200
         assert EN.no_source.split(".")[0] in response.text

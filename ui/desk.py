@@ -14,6 +14,7 @@ import secrets
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ ASKED_ABOUT = 6  # events that the examples are about
 EVENT_QUESTIONS = 6  # on an event's page, at most
 SNAPSHOT_S = 0.05  # snapshots that come faster than this are not all drawn
 SCOPE_ALL = ""
+JUDGED_A_MINUTE = 30  # by all visitors together: more is no person's reading
 _PAGES_KEPT = 64  # drawn pages of events and people, thrown away when the library changes
 
 
@@ -65,6 +67,7 @@ class Desk:
         self._tried: dict[str, bool] = {}  # question -> the library answers it
         self._drawn: tuple[int, dict[tuple[object, ...], str]] = (-1, {})
         self._held: tuple[int, shelf.Holdings] = (-1, shelf.Holdings())
+        self._judged: deque[float] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -96,8 +99,15 @@ class Desk:
         `rewrite=False` asks the question as it was written, `as_of` as on another day than today. Never raises: a failure is a sentence in the turn.
         """
         event, year, words = self.scope(chosen, s)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        talk = history.begin(talk, " ".join(question.split()), scope=words, name=secrets.token_hex(6), when=now)
+        talk = history.begin(
+            talk,
+            " ".join(history.whole_text(question).split()),
+            scope=words,
+            chosen=chosen if words else "",
+            as_of=as_of.isoformat() if as_of else "",
+            name=secrets.token_hex(6),
+            when=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
         yield talk, True
         try:
             snapshots = self._engine()(
@@ -165,6 +175,14 @@ class Desk:
         at = next((i for i, t in enumerate(talk["turns"]) if t["id"] == turn_id), None)
         if at is None:
             return talk, s.no_turn
+        if talk["turns"][at]["judged"]:
+            return talk, ""
+        now = time.monotonic()
+        while self._judged and now - self._judged[0] > 60:
+            self._judged.popleft()
+        if len(self._judged) >= JUDGED_A_MINUTE:
+            return talk, s.judged_often
+        self._judged.append(now)
         before = history.turns({"turns": talk["turns"][: at + 1]})
         try:
             said = feedback.of_turn(talk["turns"][at], history=before, **judgement)
@@ -301,25 +319,25 @@ class Desk:
 
         return self._said(found, s)
 
-    def add(self, files: list[Path], web: str, s: Strings) -> Iterator[str]:
-        """Add uploaded files and a web address; yield what is to be shown while it goes on."""
+    def add(self, files: list[Path], web: str, s: Strings) -> Iterator[tuple[str, bool]]:
+        """Add uploaded files and a web address; yield what is to be shown while it goes on, and whether it was taken."""
         locations: list[Path | str] = [*files]
         if web.strip():
             address, why = adding.web_address(web, s)
             if why:
-                yield render.notice(why)
+                yield render.notice(why), False
                 return
             locations.append(address)
         temporary = Path(os.environ.get("GRADIO_TEMP_DIR", tempfile.gettempdir()))
         try:
             embedder = self.library.embedder
         except RecapError as e:
-            yield render.notice(str(e))
+            yield render.notice(str(e)), False
             return
         work = adding.add(self.library.config, locations, embedder=embedder, inside=temporary, s=s)
         with contextlib.closing(work) as steps:
             for step in steps:
-                yield adding.outcome(step, s)
+                yield adding.outcome(step, s), not step.failed
 
     def remove(self, article_id: str, s: Strings) -> str:
         """Take an article out of the library; return the sentence that says so."""

@@ -30,14 +30,20 @@ def new() -> Talk:
     return {"id": "", "title": "", "when": "", "next": 1, "turns": []}
 
 
-def begin(talk: Talk, question: str, *, scope: str = "", name: str = "", when: str = "") -> Talk:
+def begin(
+    talk: Talk, question: str, *, scope: str = "", chosen: str = "", as_of: str = "", name: str = "", when: str = ""
+) -> Talk:
     """Add a turn that waits for its answer; `scope` says in words what was searched ("" = everything).
 
-    `name` is the id that a new conversation takes, `when` the time of the question (ISO, UTC).
+    `chosen` is the same as the list of scopes has it, `as_of` the day it is asked on ("" = today); both to ask it again.
+    `name` is the id that a new conversation takes and a mark of the turn, `when` the time of the question (ISO, UTC).
     """
     turn = {
         "id": talk["next"],
+        "key": name,  # tells two tabs' turns of one number apart
         "question": question,
+        "chosen": chosen,
+        "as_of": as_of,
         "standalone": question,
         "scope": scope,
         "text": "",
@@ -169,8 +175,9 @@ def _restored_turn(data: Any) -> dict[str, Any] | None:
         return None
     fresh = begin(new() | {"next": _whole(data["id"])}, _words(data["question"]))["turns"][0]
     state = data.get("state")
-    for k in ("standalone", "scope", "text", "engine", "error"):
+    for k in ("standalone", "scope", "text", "engine", "error", "chosen", "key"):
         fresh[k] = _words(data.get(k))
+    fresh["as_of"] = _day(_words(data.get("as_of"))) or ""
     confidence = data.get("confidence")
     timings = data.get("timings")
     notes = data.get("notes")
@@ -216,7 +223,12 @@ def _restored_sources(data: Any, *, cited: bool) -> list[dict[str, Any]]:
 
 
 def _words(value: Any, most: int = _LONG) -> str:
-    return value[:most] if isinstance(value, str) else ""
+    return whole_text(value[:most]) if isinstance(value, str) else ""
+
+
+def whole_text(value: str) -> str:
+    """Return text without the halves of characters that a browser can send and UTF-8 cannot hold."""
+    return value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _day(value: str | None) -> str | None:

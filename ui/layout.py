@@ -31,19 +31,17 @@ Words = Callable[[Strings], dict[str, Any]]
 
 
 def new_seat() -> dict[str, Any]:
-    """Return what a visitor has before them who has just come: plain data beside the open conversation.
+    """Return what a visitor has before them who has just come, beside the conversation.
 
-    `editing` and `judging` are ids of turns, `place` is where the explore screen is, `run` the evaluation run that is open.
+    `place` is where the explore screen is, `run` the evaluation run that is open. An answer that streams never writes it:
+    what a visitor does meanwhile on another screen would be taken back when the answer ends.
     """
-    return {
-        "lang": EN.lang,
-        "talks": [],
-        "place": ("events",),
-        "view": shelf.View(),
-        "run": "",
-        "editing": None,
-        "judging": None,
-    }
+    return {"lang": EN.lang, "place": ("events",), "view": shelf.View(), "run": ""}
+
+
+def new_notes() -> dict[str, Any]:
+    """Return what goes with the conversation: the list of them all, and the turns being edited and judged (ids)."""
+    return {"talks": [], "editing": None, "judging": None}
 
 
 def next_language(s: Strings) -> Strings:
@@ -65,6 +63,7 @@ class Layout:
         self._desk = desk
         self._first = desk.first_screen(EN)
         self.talk = gr.State(history.new(), time_to_live=_KEPT_S)
+        self.notes = gr.State(new_notes(), time_to_live=_KEPT_S)
         self.seat = gr.State(new_seat(), time_to_live=_KEPT_S)
         with gr.Row(elem_id="bar"):
             self.brand = self._text("brand", render.header(EN))
@@ -88,7 +87,7 @@ class Layout:
 
     def _screens(self) -> None:
         with gr.Tabs(elem_id="tabs", selected="ask") as self.tabs:
-            with self._tab("ask", lambda s: s.screen_ask):
+            with self._tab("ask", lambda s: s.screen_ask) as self.ask_tab:
                 self._ask()
             with self._tab("explore", lambda s: s.screen_explore) as self.explore_tab:
                 self.explored = self._text("explore", render.loading(EN), elem_classes="sheet-page")

@@ -48,7 +48,9 @@
 		const on = document.querySelector("#tabs [role=tab][aria-selected=true]")?.dataset.tabId || "ask";
 		if (document.body.dataset.screen !== on) {
 			document.body.dataset.screen = on;
-			document.body.classList.remove("reading", "sheet", "shelf");
+			if (document.body.classList.contains("sheet")) sheet(false);
+			if (document.body.classList.contains("shelf")) drawer(false);
+			document.body.classList.remove("reading");
 			if (narrow() && on !== "ask") scrollTo(0, 0);
 		}
 		const up = document.body.classList.contains("sheet");
@@ -119,22 +121,33 @@
 			}
 		},
 		all() {
-			const ids = Object.keys(localStorage).filter((k) => k.startsWith(KEY));
+			let ids = [];
+			try {
+				ids = Object.keys(localStorage).filter((k) => k.startsWith(KEY));
+			} catch {} // no storage here
 			const found = ids.map((k) => store.get(k.slice(KEY.length))).filter((t) => t && t.id);
 			return found
 				.map(({ id, title, when }) => ({ id, title, when }))
 				.sort((a, b) => (a.when < b.when ? 1 : -1));
 		},
+		// What there is no room for pushes out the oldest; five make room, or nothing does, and all stay.
 		put(talk) {
+			const out = [];
 			for (;;) {
 				try {
-					return localStorage.setItem(KEY + talk.id, JSON.stringify(talk));
+					localStorage.setItem(KEY + talk.id, JSON.stringify(talk));
+					return true;
 				} catch {
-					const oldest = store.all().filter((t) => t.id !== talk.id).pop();
-					if (!oldest) return; // the browser keeps nothing for us: the page works on without
+					const oldest = out.length < 5 && store.all().filter((t) => t.id !== talk.id).pop();
+					if (!oldest) break;
+					out.push([KEY + oldest.id, localStorage.getItem(KEY + oldest.id)]);
 					localStorage.removeItem(KEY + oldest.id);
 				}
 			}
+			try {
+				for (const [key, value] of out) localStorage.setItem(key, value);
+			} catch {}
+			return false;
 		},
 	};
 	function remember(id) {
@@ -143,18 +156,25 @@
 		} catch {}
 	}
 	let taken = "";
+	const moved = new Map(); // conversations that two tabs went on with: here they have a name of their own
 	function keep() {
 		const told = document.querySelector("#keep .keep")?.textContent || "";
 		if (!told || told === taken) return;
 		taken = told;
-		try {
-			const { ids, turns, ...talk } = JSON.parse(decodeURIComponent(told));
-			const fresh = new Map(turns.map((t) => [t.id, t]));
-			const before = (store.get(talk.id)?.turns || []).filter((t) => ids.includes(t.id) && !fresh.has(t.id));
-			store.put({ ...talk, turns: [...before, ...turns].sort((a, b) => a.id - b.id) });
-			remember(talk.id);
-		} catch {}
+		const { ids, turns, ...talk } = JSON.parse(decodeURIComponent(told));
+		const stored = store.get(moved.get(talk.id) || talk.id)?.turns || [];
+		const fresh = new Map(turns.map((t) => [t.id, t]));
+		const mixed = stored.some((t) => fresh.has(t.id) && fresh.get(t.id).key !== t.key && !asksAgain(ids, stored));
+		if (mixed) moved.set(talk.id, [...crypto.getRandomValues(new Uint8Array(6))].map((n) => n.toString(16).padStart(2, "0")).join(""));
+		const id = moved.get(talk.id) || talk.id;
+		const before = stored.filter((t) => ids.includes(t.id) && !fresh.has(t.id));
+		const kept = store.put({ ...talk, id, turns: [...before, ...turns].sort((a, b) => a.id - b.id) });
+		remember(id);
+		if (!kept) tell({ full: true });
+		else if (mixed) tell({});
 	}
+	// a turn that is asked again takes a new number: the same number under another key is another tab's
+	const asksAgain = (ids, stored) => stored.every((t) => !ids.includes(t.id));
 	function tell(more) {
 		try {
 			return send("kept", JSON.stringify({ talks: store.all(), at: ++clicks, ...more }));
@@ -173,28 +193,38 @@
 				last = sessionStorage.getItem("recap.open") || "";
 				talks = store.all();
 			} catch {}
-			if (talks.length || (lang !== "en" && window.recapWords[lang])) tell({ lang });
-			if (last && store.get(last)) send("resume", JSON.stringify({ talk: store.get(last), talks, at: ++clicks }));
+			if (last && store.get(last)) send("resume", JSON.stringify({ talk: store.get(last), talks, lang, at: ++clicks }));
+			else if (talks.length || (lang !== "en" && window.recapWords[lang])) tell({ lang });
 		}, 0);
 	}
-	addEventListener("storage", (e) => e.key?.startsWith(KEY) && tell({}));
+	addEventListener("storage", (e) => {
+		if (!e.key?.startsWith(KEY)) return;
+		if (e.newValue === null) depart(e.key.slice(KEY.length)); // deleted in another tab
+		tell({});
+	});
+	function depart(id) {
+		if (document.querySelector(`#talks li.current button[value="talk:${id}"]`)) $("new").click();
+	}
 	function talks(button) {
 		const [verb, id] = button.value.split(":");
 		if (verb === "talk") {
 			remember(id);
-			document.body.classList.remove("shelf");
+			drawer(false);
 			return send("resume", JSON.stringify({ talk: store.get(id), talks: store.all(), at: ++clicks }));
 		}
 		if (!button.classList.contains("sure")) {
 			button.classList.add("sure");
 			button.firstElementChild.textContent = say.sure;
+			button.setAttribute("aria-label", `${say.sure} ${button.title}`);
 			return;
 		}
 		try {
 			localStorage.removeItem(KEY + id);
 			if (sessionStorage.getItem("recap.open") === id) remember("");
 		} catch {}
-		tell({ forgot: id });
+		depart(id);
+		tell({});
+		back_to = "#talks button, #new";
 	}
 	let fetched = "";
 	function download() {
@@ -208,9 +238,17 @@
 		setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 	}
 
-	// --- every other button that is drawn
+	// --- every other button that is drawn; what is drawn anew takes the focus with it, so it is given back
+	let back_to = "";
+	function refocus() {
+		if (!back_to || document.activeElement !== document.body) return;
+		const el = document.querySelector(back_to);
+		if (el) el.focus({ preventScroll: true });
+	}
 	function act(button) {
 		const verb = button.value.split(":")[0];
+		const same = `button[value="${CSS.escape(button.value)}"]`;
+		back_to = verb === "remove" ? ".l-confirm button" : ["event", "person"].includes(verb) ? "#explore .trail button" : `${same}, #explore .act, #table .act`;
 		if (verb === "talk" || verb === "forget") return talks(button);
 		if (verb === "ask" || verb === "replay") return send("begin", `${button.value}~${++clicks}`);
 		send("act", `${button.value}~${++clicks}`);
@@ -224,8 +262,12 @@
 		if (fold) fold.open = true;
 		b?.click();
 	}
-	const shelf = (up) => {
+	function drawer(up) {
 		document.body.classList.toggle("shelf", up);
+		if ($("talk")) $("talk").inert = up;
+	}
+	const shelf = (up) => {
+		drawer(up);
 		roles();
 		(up ? document.querySelector("#shelf button") : $("talks-open"))?.focus();
 	};
@@ -241,7 +283,7 @@
 		if (b?.id === "talks-close") return shelf(false);
 		if (b?.id === "new") {
 			remember("");
-			document.body.classList.remove("shelf");
+			drawer(false);
 		}
 		if (b?.id === "lang")
 			try {
@@ -249,7 +291,7 @@
 			} catch {}
 		if (b?.id === "export") fetched = "";
 		if (document.body.classList.contains("sheet") && !e.target.closest("#evidence")) back();
-		if (document.body.classList.contains("shelf") && !e.target.closest("#shelf")) document.body.classList.remove("shelf");
+		if (document.body.classList.contains("shelf") && !e.target.closest("#shelf")) drawer(false);
 	});
 	document.addEventListener("keydown", (e) => {
 		if (e.key !== "Escape" || e.defaultPrevented) return;
@@ -257,6 +299,7 @@
 		if (document.body.classList.contains("sheet") || $("evidence")?.contains(document.activeElement)) back();
 	});
 	addEventListener("resize", () => {
+		if (innerWidth > 1280 && document.body.classList.contains("shelf")) drawer(false);
 		if (!narrow() && document.body.classList.contains("sheet")) sheet(false);
 	});
 
@@ -280,7 +323,8 @@
 			if (turn.id !== before.replace("+", "")) follow = Infinity;
 			if (key !== before && !key.endsWith("+") && follow) {
 				follow = performance.now() + 600; // the buttons under it are still to come
-				if (!narrow() && !$("evidence").contains(document.activeElement))
+				const here = document.activeElement;
+				if (!narrow() && (here === document.body || here.closest("#composer")))
 					document.querySelector("#question textarea")?.focus({ preventScroll: true });
 			}
 		}
@@ -303,5 +347,6 @@
 		keep();
 		download();
 		arrive();
+		refocus();
 	}).observe(document.documentElement, { childList: true, subtree: true });
 })();

@@ -4,7 +4,8 @@
                        a marker's click --#open--> Desk.evidence() --> panel
               any other drawn button --#act------> act() --> the screen that it belongs to
 
-State is per session: `talk`, the open conversation (history.py), and `seat`, what else one visitor has before them.
+State is per session: `talk`, the open conversation (history.py), `notes`, what goes with it, and `seat`, what else one
+visitor has before them. Handlers of the conversation read `seat` and never write it.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ WORKERS = 16  # questions answered at the same time
 WAITING = 100  # questions that may wait for their turn
 SCREENS = ("ask", "explore", "library", "eval")
 Seat = dict[str, Any]
+Notes = dict[str, Any]
 Shown = dict[Any, Any]  # component -> what it shows
 _PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _QUICK: dict[str, Any] = {"queue": False, **_PRIVATE}
@@ -57,38 +59,38 @@ class Page:
     def wire(self, blocks: gr.Blocks) -> None:
         """Connect every component with what it does."""
         x = self.x
-        visitor = [x.talk, x.seat]
+        visitor = [x.talk, x.notes, x.seat]
         drawn = [
-            *visitor, x.welcome, x.examples, x.past, x.live, x.after, x.plain, x.ask, x.stop, x.notice, x.box, x.talks,
+            x.talk, x.notes, x.welcome, x.examples, x.past, x.live, x.after, x.plain, x.ask, x.stop, x.notice, x.box, x.talks,
             x.keep, x.form, x.tabs, x.panel, x.scope,
         ]  # fmt: skip
         every = [
-            *drawn, x.explored, x.table, x.added, x.evaluated, x.words, x.reason, x.right, x.comment, x.judge_said,
+            *drawn, x.seat, x.explored, x.table, x.added, x.evaluated, x.words, x.reason, x.right, x.comment, x.judge_said,
             x.speaker, x.brand, x.language, x.judge_title, x.grip, x.library_head,
         ]  # fmt: skip
         spoken = list({id(c): c for c in [*every, *(c for c, _ in x.worded)]}.values())
 
         started = [
-            gr.on([x.box.submit, x.ask.click], self.answer, [x.box, x.scope, *visitor], drawn, **_PRIVATE),
+            gr.on([x.box.submit, x.ask.click], self.typed, [x.box, x.scope, *visitor], drawn, **_PRIVATE),
             *(b.click(self.answer, [b, x.scope, *visitor], drawn, **_PRIVATE) for b in x.example),
             x.again.click(self.retry, [x.scope, *visitor], drawn, **_PRIVATE),
             x.plain.click(self.as_written, [x.scope, *visitor], drawn, **_PRIVATE),
         ]
         # first cancel, then go on: the other way round, one more snapshot could overwrite what was drawn
         cancelled = x.begin.change(None, None, None, cancels=started, **_QUICK)
-        started.append(cancelled.then(self.from_elsewhere, [x.begin, x.seat], drawn, **_PRIVATE))
-        for trigger, handler, inputs in (
-            (x.stop.click, self.stopped, visitor),
-            (x.new.click, self.cleared, [x.seat]),
-            (x.resume.change, self.resumed, [x.resume, x.seat]),
+        started.append(cancelled.then(self.from_elsewhere, [x.begin, *visitor], drawn, **_PRIVATE))
+        for trigger, handler, inputs, outputs in (
+            (x.stop.click, self.stopped, visitor, drawn),
+            (x.new.click, self.cleared, visitor, drawn),
+            (x.resume.change, self.resumed, [x.resume, *visitor], spoken),
         ):
-            trigger(None, None, None, cancels=started, **_QUICK).then(handler, inputs, drawn, **_QUICK)
+            trigger(None, None, None, cancels=started, **_QUICK).then(handler, inputs, outputs, **_QUICK)
 
         x.open.change(self.evidence, [x.open, *visitor], x.panel, trigger_mode="always_last", **_QUICK)
         x.act.change(self.act, [x.act, *visitor], every, **_QUICK)
         x.export.click(self.exported, visitor, x.download, **_QUICK)
         x.send.click(self.judgement, [x.reason, x.right, x.comment, *visitor], [*drawn, x.judge_said], **_QUICK)
-        x.leave.click(self.not_judged, x.seat, [x.seat, x.form], **_QUICK)
+        x.leave.click(self.not_judged, x.notes, [x.notes, x.form], **_QUICK)
 
         # the other screens are drawn when they are looked at
         x.explore_tab.select(lambda seat: self.show("explore", seat), x.seat, x.explored, **_QUICK)
@@ -107,23 +109,24 @@ class Page:
             )
 
         redrawn = [x.explored, x.table, x.evaluated]
-        for trigger, handler, inputs in (
-            (x.language.click, self.switch, visitor),
-            (x.kept.change, self.listed, [x.kept, *visitor]),
-        ):
-            trigger(handler, inputs, spoken, **_QUICK).then(self.show_all, x.seat, redrawn, **_QUICK)
-        blocks.load(self.arrive, x.seat, [x.welcome, x.scope, *x.example], **_QUICK)
+        x.language.click(self.switch, visitor, spoken, **_QUICK).then(self.show_all, x.seat, redrawn, **_QUICK)
+        x.kept.change(self.listed, [x.kept, *visitor], spoken, **_QUICK)
+        for come in (blocks.load, x.ask_tab.select):  # the library may have changed meanwhile
+            come(self.arrive, x.seat, [x.welcome, x.scope, *x.example], **_QUICK)
         blocks.load(self.engine, x.seat, x.speaker, **_QUICK)
 
     # -- the conversation ------------------------------------------------------------------------------------------
 
-    def screen(self, t: history.Talk, seat: Seat, *, said: str = "") -> Shown:
+    def screen(self, t: history.Talk, notes: Notes, seat: Seat, *, said: str = "") -> Shown:
         """Return what the ask screen shows for a conversation."""
         s, x = _strings(seat), self.x
         busy, begun = history.running(t), bool(t["turns"])
+        if notes["editing"] is not None and not said:
+            last = begun and t["turns"][-1]["id"] == notes["editing"]
+            said = render.editing(notes["editing"], s.edit_notice if last else s.edit_fork, s)
         return {
             x.talk: t,
-            x.seat: seat,
+            x.notes: notes,
             x.live: render.turn(t["turns"][-1], s) if begun else "",
             x.welcome: gr.update(visible=not begun),
             x.examples: gr.update(visible=not begun),
@@ -133,19 +136,29 @@ class Page:
             x.ask: gr.update(visible=not busy),
             x.stop: gr.update(visible=busy),
             x.notice: said,
-            x.talks: render.talks(seat["talks"], t["id"], s),
-            x.form: gr.update(visible=False),
+            x.talks: render.talks(notes["talks"], t["id"], s),
+            x.form: gr.update(visible=notes["judging"] is not None),
         }
 
     def store(self, t: history.Talk, *, whole: bool = False) -> Shown:
         """Return what the browser is to keep of a conversation: its last turn, or all of them."""
         return {self.x.keep: render.outgoing("keep", history.record(t, whole=whole))}
 
+    def interrupted(self, t: history.Talk) -> Shown:
+        """Return what the browser is to keep of an answer that another wish cut short."""
+        return self.store(history.stop(t)) if history.running(t) else {}
+
+    def typed(self, question: str, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+        """Ask what stands in the question box, and empty it."""
+        for i, step in enumerate(self.answer(question, chosen, t, notes, seat)):
+            yield step | ({self.x.box: ""} if i == 0 and self.x.talk in step else {})
+
     def answer(
         self,
         question: str,
         chosen: str,
         t: history.Talk,
+        notes: Notes,
         seat: Seat,
         *,
         rewrite: bool = True,
@@ -158,38 +171,42 @@ class Page:
             return
         if history.running(t):
             return
-        whole = False
-        if seat["editing"] is not None:
-            before, t = t, history.fork(t, seat["editing"])
-            whole = t["id"] != before["id"]
-        seat = seat | {"editing": None, "judging": None}
-        whole = whole or not t["id"]  # what stands before the question may be new to the browser
+        whole = not t["id"]  # what stands before the question may be new to the browser
+        if notes["editing"] is not None:
+            before, t = t, history.fork(t, notes["editing"])
+            whole = whole or t["id"] != before["id"]
+        notes = notes | {"editing": None, "judging": None}
         steps = self.desk.answer(question, chosen, t, rewrite=rewrite, as_of=as_of, s=s)
         with contextlib.closing(steps):
             for i, (grown, settled) in enumerate(steps):
                 if not settled:
                     yield {x.talk: grown, x.live: render.turn(grown["turns"][-1], s)}
                     continue
-                seat = seat | {"talks": history.listed(seat["talks"], grown)}
-                yield (
-                    self.screen(grown, seat)
-                    | self.store(grown, whole=whole and i == 0)
-                    | ({x.box: ""} if i == 0 else {})
-                )
+                notes = notes | {"talks": history.listed(notes["talks"], grown)}
+                yield self.screen(grown, notes, seat) | self.store(grown, whole=whole and i == 0)
 
-    def retry(self, chosen: str, t: history.Talk, seat: Seat) -> Iterator[Shown]:
+    def retry(self, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
         """Ask the last question again, in its place."""
-        if t["turns"] and not history.running(t):
-            yield from self.answer(t["turns"][-1]["question"], chosen, history.drop(t), seat | {"editing": None})
+        yield from self._again(t, notes, seat, rewrite=True)
 
-    def as_written(self, chosen: str, t: history.Talk, seat: Seat) -> Iterator[Shown]:
+    def as_written(self, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
         """Ask the last question again, with nothing of the conversation put into it."""
-        if history.rewritten(t):
-            question = t["turns"][-1]["question"]
-            yield from self.answer(question, chosen, history.drop(t), seat | {"editing": None}, rewrite=False)
+        yield from self._again(t, notes, seat, rewrite=False)
 
-    def from_elsewhere(self, value: str, seat: Seat) -> Iterator[Shown]:
+    def _again(self, t: history.Talk, notes: Notes, seat: Seat, *, rewrite: bool) -> Iterator[Shown]:
+        if not t["turns"] or history.running(t):
+            return
+        last = t["turns"][-1]
+        as_of = date.fromisoformat(last["as_of"]) if last["as_of"] else None
+        notes = notes | {"editing": None}
+        yield from self.answer(
+            last["question"], last["chosen"], history.drop(t), notes, seat, rewrite=rewrite, as_of=as_of
+        )
+
+    def from_elsewhere(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
         """Ask, in a new conversation, a question that another screen offers."""
+        if kept := self.interrupted(t):
+            yield kept
         verb, given = read_act(value)
         t, question, as_of = history.new(), given[0] if given else "", None
         if verb == "replay":
@@ -200,53 +217,56 @@ class Page:
             self.x.scope: SCOPE_ALL,
             self.x.panel: render.evidence_note(_strings(seat).evidence_empty),
         }
-        for i, step in enumerate(self.answer(question, SCOPE_ALL, t, seat | {"editing": None}, as_of=as_of)):
+        steps = self.answer(question, SCOPE_ALL, t, notes | {"editing": None}, seat, as_of=as_of)
+        for i, step in enumerate(steps):
             yield step | (to_chat if i == 0 else {})
 
-    def stopped(self, t: history.Talk, seat: Seat) -> Shown:
+    def stopped(self, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Say that the answer was stopped."""
         t = history.stop(t)
-        return self.screen(t, seat) | (self.store(t) if t["turns"] else {})
+        return self.screen(t, notes, seat) | (self.store(t) if t["turns"] else {})
 
-    def cleared(self, seat: Seat) -> Shown:
+    def cleared(self, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Begin a new conversation."""
-        seat = seat | {"editing": None, "judging": None}
+        kept = self.interrupted(t)
+        notes = notes | {"editing": None, "judging": None}
         blank = render.evidence_note(_strings(seat).evidence_empty)
-        return self.screen(history.new(), seat) | {self.x.panel: blank, self.x.box: ""}
+        return self.screen(history.new(), notes, seat) | {self.x.panel: blank, self.x.box: ""} | kept
 
-    def resumed(self, value: str, seat: Seat) -> Shown:
-        """Open a conversation that the browser kept."""
+    def resumed(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
+        """Open a conversation that the browser kept; on arrival, in the language that it asks for."""
         told = _json(value)
-        t = history.restored(told.get("talk"))
-        seat = _with_list(seat, told) | {"editing": None, "judging": None}
+        kept = self.interrupted(t)
+        t = history.restored(told.get("talk")) or history.new()
+        notes = _with_list(notes, told) | {"editing": None, "judging": None}
+        if (lang := _language(told)) and lang != seat["lang"]:
+            return self.speak(lang, t, notes, seat) | kept
         s = _strings(seat)
-        if t is None:
-            return {self.x.notice: render.notice(s.talk_gone)}
-        return self.screen(t, seat) | {self.x.panel: render.evidence_note(s.evidence_empty)}
+        said = "" if t["turns"] else render.notice(s.talk_gone)
+        blank = render.evidence_note(s.evidence_empty)
+        return self.screen(t, notes, seat, said=said) | {self.x.panel: blank} | kept
 
-    def listed(self, value: str, t: history.Talk, seat: Seat) -> Shown:
+    def listed(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Take in what the browser says that it keeps: the list of conversations, and the language on arrival."""
         told = _json(value)
-        seat = _with_list(seat, told)
-        shown: Shown = {self.x.seat: seat, self.x.talks: render.talks(seat["talks"], t["id"], _strings(seat))}
-        if told.get("forgot") and told["forgot"] == t["id"] and not history.running(t):
-            shown |= self.cleared(seat)
-        lang = told.get("lang")
-        if isinstance(lang, str) and lang in LANGUAGES and lang != seat["lang"]:
-            shown |= self.speak(lang, t, seat)
-        return shown
+        notes = _with_list(notes, told)
+        if (lang := _language(told)) and lang != seat["lang"]:
+            return self.speak(lang, t, notes, seat)
+        s = _strings(seat)
+        shown: Shown = {self.x.notes: notes, self.x.talks: render.talks(notes["talks"], t["id"], s)}
+        return shown | ({self.x.notice: render.notice(s.talks_full)} if told.get("full") is True else {})
 
-    def exported(self, t: history.Talk, seat: Seat) -> str:
+    def exported(self, t: history.Talk, _: Notes, seat: Seat) -> str:
         """Hand the conversation to the browser as a file."""
         return render.outgoing("download", export.markdown(t, _strings(seat)), name=export.file_name(t))
 
-    def evidence(self, value: str, t: history.Talk, seat: Seat) -> str:
+    def evidence(self, value: str, t: history.Talk, _: Notes, seat: Seat) -> str:
         """Draw the article of a citation."""
         return self.desk.evidence(value, t, _strings(seat))
 
     # -- every other button that is drawn --------------------------------------------------------------------------
 
-    def act(self, value: str, t: history.Talk, seat: Seat) -> Shown:
+    def act(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Do what a drawn button says."""
         verb, given = read_act(value)
         s, x = _strings(seat), self.x
@@ -275,11 +295,13 @@ class Page:
             case "run", [name]:
                 seat = seat | {"run": name}
                 return {x.seat: seat} | self.show("eval", seat)
-            case _, [number] if number.isascii() and number.isdigit() and not history.running(t):
-                return self.about_turn(verb, int(number), t, seat)
-        return {}
+            case _, [number] if number.isascii() and number.isdigit() and len(number) < 9:
+                if history.running(t):
+                    return {x.notice: render.notice(s.wait_for_answer)}
+                return self.about_turn(verb, int(number), t, notes, seat)
+        return {x.seat: seat}  # not a wish that the page knows
 
-    def about_turn(self, verb: str, number: int, t: history.Talk, seat: Seat) -> Shown:
+    def about_turn(self, verb: str, number: int, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Do what a button within an answer says."""
         s, x = _strings(seat), self.x
         turn = next((each for each in t["turns"] if each["id"] == number), None)
@@ -288,39 +310,38 @@ class Page:
         match verb:
             case "order":
                 t = history.change(t, number, by_time=not turn["by_time"])
-                return self.screen(t, seat) | self.store(t, whole=True)
+                return self.screen(t, notes, seat) | self.store(t, whole=True)
             case "edit":
-                last = turn is t["turns"][-1]
-                said = render.editing(number, s.edit_notice if last else s.edit_fork, s)
-                words = turn["standalone"] if last else turn["question"]
-                return {x.seat: seat | {"editing": number}, x.box: words, x.notice: said}
+                words = turn["standalone"] if turn is t["turns"][-1] else turn["question"]
+                return self.screen(t, notes | {"editing": number}, seat) | {x.box: words}
             case "unedit":
-                return {x.seat: seat | {"editing": None}, x.box: "", x.notice: ""}
+                return self.screen(t, notes | {"editing": None}, seat) | {x.box: ""}
             case "good":
-                return self.judged(t, seat, number, {"verdict": "up"})
+                return self.judged(t, notes, seat, number, {"verdict": "up"})
             case "bad":
                 blank = {x.reason: None, x.right: "", x.comment: "", x.judge_said: ""}
-                return {x.seat: seat | {"judging": number}, x.form: gr.update(visible=True)} | blank
-        return {}
+                return self.screen(t, notes | {"judging": number}, seat) | blank
+        return {x.seat: seat}
 
-    def judged(self, t: history.Talk, seat: Seat, number: int, judgement: dict[str, str]) -> Shown:
+    def judged(self, t: history.Talk, notes: Notes, seat: Seat, number: int, judgement: dict[str, str]) -> Shown:
         """Keep what was said of an answer, and show that it was."""
         t, said = self.desk.judge(t, number, judgement, _strings(seat))
-        return self.screen(t, seat, said=render.notice(said) if said else "") | self.store(t, whole=True)
+        shown = self.screen(t, notes, seat, said=render.notice(said) if said else "")
+        return shown | self.store(t, whole=True)
 
-    def judgement(self, why: str | None, right: str, comment: str, t: history.Talk, seat: Seat) -> Shown:
+    def judgement(self, why: str | None, right: str, comment: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Take what a person says is wrong with an answer."""
         s, x = _strings(seat), self.x
-        if seat["judging"] is None:
+        if notes["judging"] is None:
             return {x.form: gr.update(visible=False)}
         if why not in s.rate_reasons:
             return {x.judge_said: render.notice(s.rate_reason_missing)}
         said = {"verdict": "down", "reason": str(why), "comment": comment, "right_answer": right}
-        return self.judged(t, seat | {"judging": None}, seat["judging"], said)
+        return self.judged(t, notes | {"judging": None}, seat, notes["judging"], said)
 
-    def not_judged(self, seat: Seat) -> Shown:
+    def not_judged(self, notes: Notes) -> Shown:
         """Put the form away."""
-        return {self.x.seat: seat | {"judging": None}, self.x.form: gr.update(visible=False)}
+        return {self.x.notes: notes | {"judging": None}, self.x.form: gr.update(visible=False)}
 
     # -- the other screens -----------------------------------------------------------------------------------------
 
@@ -352,9 +373,12 @@ class Page:
         """Add files and an address to the library, saying how far it is."""
         s, x = _strings(seat), self.x
         yield {x.add: gr.update(interactive=False), x.added: render.loading(s)}
-        for step in self.desk.add([Path(p) for p in paths or []], address, s):
+        taken = False
+        for step, good in self.desk.add([Path(p) for p in paths or []], address, s):
+            taken = good
             yield {x.added: step}
-        yield {x.add: gr.update(interactive=True), x.files: None, x.web: "", x.table: self.desk.shelf(seat["view"], s)}
+        emptied = {x.files: None, x.web: ""} if taken else {}  # what was refused may be mended and sent again
+        yield {x.add: gr.update(interactive=True), x.table: self.desk.shelf(seat["view"], s)} | emptied
 
     # -- arriving, and languages -----------------------------------------------------------------------------------
 
@@ -375,25 +399,25 @@ class Page:
         s = _strings(seat)
         return render.speaker(self.desk.engine(s), s)
 
-    def switch(self, t: history.Talk, seat: Seat) -> Shown:
+    def switch(self, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Speak the next language."""
-        return self.speak(next_language(_strings(seat)).lang, t, seat)
+        return self.speak(next_language(_strings(seat)).lang, t, notes, seat)
 
-    def speak(self, lang: str, t: history.Talk, seat: Seat) -> Shown:
+    def speak(self, lang: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
         """Say the whole page in another language."""
         s, x = LANGUAGES[lang], self.x
         seat = seat | {"lang": lang}
-        shown = self.screen(t, seat)
+        shown = self.screen(t, notes, seat)
         for component, words in x.worded:  # some are shown or hidden at the same time
             shown[component] = gr.update(**words(s)) | shown.get(component, {})
         return shown | {
+            x.seat: seat,
             x.brand: render.header(s),
             x.speaker: self.engine(seat),
             x.language: gr.update(value=next_language(s).language_name),
             x.welcome: gr.update(value=self.desk.first_screen(s).welcome, visible=not t["turns"]),
             x.grip: render.label(s.evidence),
             x.judge_title: render.label(s.rate_title),
-            x.panel: render.evidence_note(s.evidence_empty),
             x.library_head: render.library_head(s, read_only=self.desk.read_only),
         }
 
@@ -411,5 +435,10 @@ def _json(value: Any) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _with_list(seat: Seat, told: dict[str, Any]) -> Seat:
-    return seat | ({"talks": history.restored_list(told["talks"])} if "talks" in told else {})
+def _with_list(notes: Notes, told: dict[str, Any]) -> Notes:
+    return notes | ({"talks": history.restored_list(told["talks"])} if "talks" in told else {})
+
+
+def _language(told: dict[str, Any]) -> str:
+    lang = told.get("lang")
+    return lang if isinstance(lang, str) and lang in LANGUAGES else ""

@@ -111,6 +111,8 @@ class Strings:
     good_name: str = "This answer is right: {question}"
     bad: str = "This is wrong"
     bad_name: str = "This answer is wrong: {question}"
+    judged_often: str = "Too many judgements in a minute. Wait a little, then try again."
+    wait_for_answer: str = "Wait for the answer, or stop it first."
     judged_up: str = "You marked this answer as right. Thank you."
     judged_down: str = "You marked this answer as wrong. Thank you, it is kept with the library."
     scoped: str = "Searched in: {scope}"
@@ -125,6 +127,7 @@ class Strings:
     loading: str = "Reading the library"
 
     talks: str = "Conversations"
+    talks_full: str = "This browser has no room left: this conversation is not kept. Delete older ones, or export it."
     talks_none: str = "Your conversations are kept in this browser. They appear here."
     talks_forget: str = "Delete"
     talks_forget_name: str = "Delete the conversation: {title}"
@@ -577,6 +580,8 @@ FR = Strings(
     good_name="Cette réponse est juste : {question}",
     bad="C’est faux",
     bad_name="Cette réponse est fausse : {question}",
+    judged_often="Trop d’avis en une minute. Patientez un peu, puis réessayez.",
+    wait_for_answer="Attendez la réponse, ou arrêtez-la d’abord.",
     judged_up="Vous avez jugé cette réponse juste. Merci.",
     judged_down="Vous avez jugé cette réponse fausse. Merci, votre avis est conservé avec la bibliothèque.",
     scoped="Recherche : {scope}",
@@ -589,6 +594,10 @@ FR = Strings(
     language="Langue",
     loading="Lecture de la bibliothèque",
     talks="Conversations",
+    talks_full=(
+        "Ce navigateur n’a plus de place : cette conversation n’est pas conservée. "
+        "Supprimez-en d’anciennes, ou exportez-la."
+    ),
     talks_none="Vos conversations sont conservées dans ce navigateur. Elles s’affichent ici.",
     talks_forget="Supprimer",
     talks_forget_name="Supprimer la conversation : {title}",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.pages import HOST, ask, focused, in_sight, shot, visit
+from tests.test_browser import slow_server
 from tests.test_ui_guard import end, start
 from ui.strings import EN, FR
 
@@ -514,3 +515,146 @@ def test_a_slow_network_shows_the_page_and_the_answer(browser: Browser, url: str
         assert "Mira Sandoval" in page.inner_text("#live .answer")
         page.locator("#live button.cite").first.click()
         page.wait_for_selector("#reader mark.lit", timeout=30_000)
+
+
+# --- what a visitor does meanwhile --------------------------------------------------------------------------------
+
+
+def test_what_is_done_while_an_answer_streams_stays_done(browser: Browser, covered: Path, tmp_path: Path) -> None:
+    server, url = slow_server(covered, tmp_path / "closed")
+    try:
+        with visit(browser, url) as page:
+            ask(page, "a damaged library")
+            page.fill("#question textarea", "A long one")
+            page.keyboard.press("Enter")
+            page.wait_for_selector("#live .turn.streaming .answer")
+            page.locator("#past button[value^='edit:']").click()
+            told(page, "#notice", EN.wait_for_answer)
+            go(page, EN.screen_explore)
+            act(page, "event", inside="#explore").first.click()
+            page.wait_for_selector("#explore .trail")
+            page.click("#lang")
+            told(page, "#tabs", FR.screen_ask)
+            page.get_by_role("tab", name=FR.screen_ask).click()
+            page.wait_for_selector("#live .turn.done", timeout=30_000)
+            page.get_by_role("tab", name=FR.screen_explore).click()
+            page.wait_for_timeout(800)
+            assert page.locator("#explore .trail").count() == 1, "the event is still open"
+            page.click("#lang")
+            told(page, "#tabs", EN.screen_ask)
+    finally:
+        end(server)
+
+
+def test_an_answer_that_another_conversation_cuts_short_is_kept(
+    browser: Browser, covered: Path, tmp_path: Path
+) -> None:
+    server, url = slow_server(covered, tmp_path / "closed")
+    try:
+        with visit(browser, url) as page:
+            page.fill("#question textarea", "A long one")
+            page.keyboard.press("Enter")
+            told(page, "#live .answer", "word word word")
+            page.click("#new")
+            page.wait_for_function("() => !document.querySelector('.turn')")
+            page.locator("#talks .talk-open").first.click()
+            told(page, "#live", EN.stopped)
+            assert "word word word" in page.inner_text("#live .answer")
+    finally:
+        end(server)
+
+
+def test_two_tabs_on_one_conversation_go_apart(browser: Browser, url: str) -> None:
+    with visit(browser, url) as one:
+        ask(one, HOSTED)
+        told(one, "#talks", HOSTED)
+        two = one.context.new_page()
+        two.goto(url)
+        two.wait_for_selector("#talks .talk-open")
+        two.locator("#talks .talk-open").first.click()
+        told(two, "#live", HOSTED)
+        ask(one, AWARD)
+        ask(two, "Who hosted the 2022 Harbour Awards?")
+        one.wait_for_timeout(500)
+        kept = one.evaluate(
+            "Object.keys(localStorage).filter(k => k.startsWith('recap.talk')).map(k => JSON.parse(localStorage[k])"
+            ".turns.map(t => t.question).join('|')).sort()"
+        )
+        assert kept == sorted([f"{HOSTED}|{AWARD}", f"{HOSTED}|Who hosted the 2022 Harbour Awards?"])
+        one.reload()
+        told(one, "#live", AWARD)
+        assert questions(one) == [HOSTED, AWARD]
+
+
+def test_a_conversation_that_another_tab_deletes_stays_deleted(browser: Browser, url: str) -> None:
+    with visit(browser, url) as one:
+        ask(one, HOSTED)
+        two = one.context.new_page()
+        two.goto(url)
+        two.wait_for_selector("#talks .talk-open")
+        forget = two.locator("#talks button[value^='forget:']")
+        forget.click()
+        forget.click()
+        told(one, "#talks", EN.talks_none)
+        one.wait_for_function("() => !document.querySelector('.turn')")
+        ask(one, AWARD)
+        told(one, "#talks", AWARD)
+        assert one.locator("#talks .talk-open").count() == 1
+
+
+def test_a_browser_without_room_keeps_what_it_has_and_says_so(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        ask(page, HOSTED)
+        page.click("#new")
+        page.wait_for_function("() => !document.querySelector('.turn')")
+        page.evaluate(
+            "() => { let s = 'x'.repeat(1 << 20); for (let i = 0; s; ) { try { localStorage['other' + i++] = s }"
+            " catch { s = s.slice(s.length >> 1 || 1) } } }"
+        )
+        ask(page, AWARD)
+        told(page, "#notice", EN.talks_full)
+        titles = page.evaluate(
+            "Object.keys(localStorage).filter(k => k.startsWith('recap.talk')).map(k => JSON.parse(localStorage[k]).title)"
+        )
+        assert titles == [HOSTED]
+
+
+def test_on_a_phone_the_event_of_an_article_leads_on(browser: Browser, url: str) -> None:
+    with visit(browser, url, width=390, height=844, has_touch=True, is_mobile=True) as page:
+        ask(page, HOSTED)
+        page.locator("#live button.cite").first.tap()
+        page.wait_for_selector("#reader mark.lit")
+        page.locator("#reader button[value^='event:']").tap()
+        page.wait_for_selector("#explore .trail")
+        page.get_by_role("tab", name=EN.screen_library).tap()
+        told(page, "#table", "Backstage at the 2024 Harbour Awards")
+
+
+def test_a_refused_address_stays_to_be_mended(browser: Browser, url: str) -> None:
+    with visit(browser, url) as page:
+        go(page, EN.screen_library)
+        page.get_by_label(EN.add_web).fill("example.com/story")
+        page.click("#add")
+        page.wait_for_selector("#added [role=alert]")
+        page.wait_for_timeout(300)
+        assert page.input_value("#web textarea, #web input") == "example.com/story"
+
+
+def test_the_first_article_changes_the_first_screen(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "fest.txt"
+    file.write_text(
+        "Lantern Fest 2024 closes\n\nOctober 6, 2024\n\nOrla Finch opened the Lantern Fest 2024 on October 5, 2024.\n"
+    )
+    server, url = start(tmp_path / "library")
+    try:
+        with visit(browser, url) as page:
+            told(page, "#welcome", EN.empty_title)
+            go(page, EN.screen_library)
+            page.set_input_files("#files input[type=file]", [str(file)])
+            page.wait_for_function("() => document.querySelectorAll('#files .file').length === 1")
+            page.click("#add")
+            told(page, "#added", EN.l_added)
+            page.get_by_role("tab", name=EN.screen_ask).click()
+            told(page, "#welcome", "2024 Lantern Fest")
+    finally:
+        end(server)

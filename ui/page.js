@@ -130,7 +130,7 @@
 				.map(({ id, title, when }) => ({ id, title, when }))
 				.sort((a, b) => (a.when < b.when ? 1 : -1));
 		},
-		// What there is no room for pushes out the oldest; five make room, or nothing does, and all stay.
+		// Of many, the oldest make room for the latest; of a few, none does: then others have filled this storage.
 		put(talk) {
 			const out = [];
 			for (;;) {
@@ -138,7 +138,8 @@
 					localStorage.setItem(KEY + talk.id, JSON.stringify(talk));
 					return true;
 				} catch {
-					const oldest = out.length < 5 && store.all().filter((t) => t.id !== talk.id).pop();
+					const others = store.all().filter((t) => t.id !== talk.id);
+					const oldest = others.length > 20 && out.length < 5 && others.pop();
 					if (!oldest) break;
 					out.push([KEY + oldest.id, localStorage.getItem(KEY + oldest.id)]);
 					localStorage.removeItem(KEY + oldest.id);

@@ -728,17 +728,22 @@ def _other_edition(row: Draft, article: Article, others: Sequence[Article]) -> D
         question = row["question"].replace(
             event.short_label, event.short_label.replace(event.edition or "", str(year), 1)
         )
-        return {
-            "id": _ident(row["id"], question),
-            "type": "wrong_edition",
-            "question": question,
-            "standalone": question,
-            "must_not": row["answers"],
-            "twin": row["id"],
-            "cluster": row["cluster"],
-            "note": f"draft: the coverage has nothing of {year}, so declining is right. Check that it has not.",
-        }
+        note = f"draft: the coverage has nothing of {year}, so declining is right. Check that it has not."
+        return _twin(row, "wrong_edition", question, note) | {"must_not": row["answers"]}
     return None
+
+
+def _twin(row: Draft, kind: str, question: str, note: str) -> Draft:
+    """Draft what must not be answered, beside the draft that must."""
+    return {
+        "id": _ident(row["id"], question),
+        "type": kind,
+        "question": question,
+        "standalone": question,
+        "twin": row["id"],
+        "cluster": row["cluster"],
+        "note": note,
+    }
 
 
 _UNSAID = (
@@ -755,16 +760,8 @@ def _unsaid(row: Draft, article: Article, others: Sequence[Article], at: int) ->
     form, word = _UNSAID[at % len(_UNSAID)]
     if any(word.search(a.text) for a in [article, *others] if asked[1] in a.text):
         return None
-    question = form.format(asked[1])
-    return {
-        "id": _ident(row["id"], question),
-        "type": "unanswerable",
-        "question": question,
-        "standalone": question,
-        "twin": row["id"],
-        "cluster": row["cluster"],
-        "note": "draft: no article that names them says it, so declining is right. Check that none does.",
-    }
+    note = "draft: no article that names them says it, so declining is right. Check that none does."
+    return _twin(row, "unanswerable", form.format(asked[1]), note)
 
 
 # --- by a language model ----------------------------------------------------------------------------------------------

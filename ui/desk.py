@@ -24,7 +24,7 @@ from rag import explore as explored
 from rag import feedback
 from rag.answer.chain import SURE
 from rag.errors import RecapError
-from rag.types import Answer, Event, Turn
+from rag.types import Answer, Article, Event, Turn
 from ui import adding, explore, history, render, runs, runs_view, shelf
 from ui.strings import EN, Strings
 
@@ -151,9 +151,12 @@ class Desk:
         article = self.library.article(citation["article_id"])
         if article is None or article.text[citation["start"] : citation["end"]] != citation["quote"]:
             return render.evidence_note(s.gone)
+        return render.reader(article, turn, index, **self._around(article), s=s)
+
+    def _around(self, article: Article) -> dict[str, Any]:
+        """Return what the article reader shows beside the text: how many copies there are, and its passages."""
         copies = len(self.library.cluster(article.cluster)) if article.cluster else 1
-        chunks = self.library.chunks(article.id)
-        return render.reader(article, turn, index, copies=copies, chunks=chunks, s=s)
+        return {"copies": copies, "chunks": self.library.chunks(article.id)}
 
     def passage(self, article_id: str, start: str, end: str, s: Strings) -> str:
         """Return an article with the span `start`..`end` lit (0..0: nothing), wherever it was found."""
@@ -162,9 +165,7 @@ class Desk:
             article = self.library.article(article_id)
             if article is None or not start.isdigit() or not end.isdigit() or int(end) > len(article.text):
                 return render.evidence_note(s.gone_passage)
-            copies = len(self.library.cluster(article.cluster)) if article.cluster else 1
-            chunks = self.library.chunks(article.id)
-            return render.passage(article, int(start), int(end), copies=copies, chunks=chunks, s=s)
+            return render.passage(article, int(start), int(end), **self._around(article), s=s)
 
         return self._said(found, s, note=render.evidence_note)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ui import render
-from ui.history import Talk, same
+from ui.history import Talk, restated
 from ui.strings import EN, Strings
 
 _ACTIVE = re.compile(r"([\\`*_\[\]<>#|~])")
@@ -35,7 +35,7 @@ def plain(value: object) -> str:
 
 def _turn(t: Mapping[str, Any], s: Strings) -> str:
     parts = [f"## {plain(t['question'])}"]
-    if t["standalone"].strip() and not same(t["standalone"], t["question"]):
+    if restated(t):
         parts.append(f"{s.standalone}: {plain(t['standalone'])}")
     if t["scope"]:
         parts.append(s.scoped.format(scope=plain(t["scope"])))

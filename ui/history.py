@@ -255,7 +255,12 @@ def running(talk: Talk) -> bool:
 def rewritten(talk: Talk) -> bool:
     """Tell whether the last question was answered in other words than it was asked in."""
     last = talk["turns"][-1] if talk["turns"] and not running(talk) else None
-    return last is not None and bool(last["standalone"].strip()) and not same(last["question"], last["standalone"])
+    return last is not None and restated(last)
+
+
+def restated(turn: Mapping[str, Any]) -> bool:
+    """Tell whether a turn's question was understood in other words than it was asked in."""
+    return bool(turn["standalone"].strip()) and not same(turn["question"], turn["standalone"])
 
 
 def same(a: str, b: str) -> bool:

@@ -165,7 +165,8 @@
 		const { ids, turns, ...talk } = JSON.parse(decodeURIComponent(told));
 		const stored = store.get(moved.get(talk.id) || talk.id)?.turns || [];
 		const fresh = new Map(turns.map((t) => [t.id, t]));
-		const mixed = stored.some((t) => fresh.has(t.id) && fresh.get(t.id).key !== t.key && !asksAgain(ids, stored));
+		// a turn that is asked again takes a new number: the same number under another key is another tab's
+		const mixed = stored.some((t) => fresh.has(t.id) && fresh.get(t.id).key !== t.key);
 		if (mixed) moved.set(talk.id, [...crypto.getRandomValues(new Uint8Array(6))].map((n) => n.toString(16).padStart(2, "0")).join(""));
 		const id = moved.get(talk.id) || talk.id;
 		const before = stored.filter((t) => ids.includes(t.id) && !fresh.has(t.id));
@@ -174,8 +175,6 @@
 		if (!kept) tell({ full: true });
 		else if (mixed) tell({});
 	}
-	// a turn that is asked again takes a new number: the same number under another key is another tab's
-	const asksAgain = (ids, stored) => stored.every((t) => !ids.includes(t.id));
 	function tell(more) {
 		try {
 			return send("kept", JSON.stringify({ talks: store.all(), at: ++clicks, ...more }));

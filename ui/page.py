@@ -73,8 +73,8 @@ class Page:
         started = [
             gr.on([x.box.submit, x.ask.click], self.typed, [x.box, x.scope, *visitor], drawn, **_PRIVATE),
             *(b.click(self.answer, [b, x.scope, *visitor], drawn, **_PRIVATE) for b in x.example),
-            x.again.click(self.retry, [x.scope, *visitor], drawn, **_PRIVATE),
-            x.plain.click(self.as_written, [x.scope, *visitor], drawn, **_PRIVATE),
+            x.again.click(self.retry, visitor, drawn, **_PRIVATE),
+            x.plain.click(self.as_written, visitor, drawn, **_PRIVATE),
         ]
         # first cancel, then go on: the other way round, one more snapshot could overwrite what was drawn
         cancelled = x.begin.change(None, None, None, cancels=started, **_QUICK)
@@ -185,11 +185,11 @@ class Page:
                 notes = notes | {"talks": history.listed(notes["talks"], grown)}
                 yield self.screen(grown, notes, seat) | self.store(grown, whole=whole and i == 0)
 
-    def retry(self, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def retry(self, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
         """Ask the last question again, in its place."""
         yield from self._again(t, notes, seat, rewrite=True)
 
-    def as_written(self, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def as_written(self, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
         """Ask the last question again, with nothing of the conversation put into it."""
         yield from self._again(t, notes, seat, rewrite=False)
 

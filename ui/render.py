@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from rag.ingest.clean import is_credit
 from rag.types import Article, Chunk, Event
-from ui.history import same
+from ui.history import restated
 from ui.strings import EN, Strings
 
 # Bidi controls and other invisible characters that could make text read differently from what it is.
@@ -107,7 +107,7 @@ def turn(data: Mapping[str, Any], s: Strings = EN) -> str:
     parts = [f'<div class="asked"><h2 class="question" dir="auto">{text(data["question"])}</h2>{change}</div>']
     if data["scope"]:
         parts.append(f'<p class="aside">{text(s.scoped.format(scope=data["scope"]))}</p>')
-    if data["standalone"].strip() and not same(data["standalone"], data["question"]):
+    if restated(data):
         understood = f'{text(s.standalone)} <q dir="auto">{text(data["standalone"])}</q>'
         parts.append(f'<p class="aside standalone">{understood}</p>')
     if state == "failed":

@@ -1,6 +1,7 @@
 """`recap eval` (= `python -m eval`): run facts, check facts, compare runs, find passages beside others. Thin.
 
-Exit status: 0 pass; 1 a pinned fact is wrong, or flipped to wrong (`compare`), or a fact is bad (`check`); 2 could not run.
+Exit status: 0 pass; 1 a pinned fact is wrong, or flipped to wrong or the run is worse (`compare`), or a fact is bad
+(`check`); 2 could not run.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _BENCHMARKS = {
 _EPILOG = """also:
   recap eval check FACTS... [--library DIR]   find bad evidence, contradictions, doubles, missing answers and twins
   recap eval new ARTICLE [--out FILE]         draft facts from an article, for you to accept
-  recap eval compare A B [C...]               compare runs (folders that --out wrote) with A; 1 if a pinned fact became wrong
+  recap eval compare A B [C...]               compare runs (folders that --out wrote) with A; 1 if worse, or a pinned fact became wrong
   recap eval ablate FACTS...                  what each part of Recap is worth: the same facts with each part off
   recap eval realtimeqa DIR                   find the passages that answer real news questions, beside other systems
   recap eval squad FILE                       read a SQuAD-format set with the reader's model
@@ -279,7 +280,7 @@ def _run(args: argparse.Namespace) -> int:
     from eval.run import evaluate
 
     facts = _chosen(args)
-    with _library(args, args.llm) as library, _progress("Asking", len(facts)) as tell:
+    with library_of(args, args.llm) as library, _progress("Asking", len(facts)) as tell:
         out = args.out or library.config.runs / datetime.now().strftime("%Y%m%d-%H%M%S")
         with _stoppable(out):
             run = evaluate(
@@ -297,7 +298,7 @@ def _ablate(args: argparse.Namespace) -> int:
     from eval.ablate import ablate, markdown, parts_of
 
     facts = _chosen(args)
-    with _library(args, args.llm) as library:
+    with library_of(args, args.llm) as library:
         parts = parts_of(library.config, args.parts)
         with _progress("Asking", len(facts) * (len(parts) + 1)) as tell, _stoppable(args.out):
             found = ablate(
@@ -339,10 +340,11 @@ def _check(args: argparse.Namespace) -> int:
     import json
 
     from eval.facts import check_facts, check_suite, read_facts
+    from eval.report import counted
 
     facts, problems = read_facts(args.facts)
     if facts:
-        with _library(args, None) as library:
+        with library_of(args, None) as library:
             problems += check_facts(facts, library.articles(), chunks=library.chunks)
     errors, notes = problems, check_suite(facts)
     if args.json:
@@ -355,14 +357,15 @@ def _check(args: argparse.Namespace) -> int:
         return 1 if errors else 0
     for problem in errors + notes:
         _say(str(problem))
-    n, also = len(errors), f" {len(notes)} note{'' if len(notes) == 1 else 's'}." if notes else ""
-    _say(f"{len(facts)} facts, {n} problem{'' if n == 1 else 's'}.{also}")
+    also = f" {counted(len(notes), 'note')}." if notes else ""
+    _say(f"{counted(len(facts), 'fact')}, {counted(len(errors), 'problem')}.{also}")
     return 1 if errors else 0
 
 
 def _new(args: argparse.Namespace) -> int:
     """Draft facts; a person decides on each where there is a terminal."""
     from eval.draft import decide, lines
+    from eval.report import counted
     from rag.feedback import write_facts
 
     if args.out and args.out.suffix.lower() != ".jsonl":
@@ -375,13 +378,14 @@ def _new(args: argparse.Namespace) -> int:
             _say(line)
         return 0
     written = write_facts(args.out, rows) if rows else 0
-    _tell(f"{written} of {len(rows)} drafts written to {args.out}. Check them: recap eval check {args.out}")
+    _tell(f"{written} of {counted(len(rows), 'draft')} written to {args.out}. Check them: recap eval check {args.out}")
     return 0
 
 
 def _drafts(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Draft by the language model if one is configured and answers, else by patterns; says which."""
     from eval.draft import draft_facts, draft_with_model
+    from eval.report import counted
     from rag.answer.llm import load_llm
     from rag.errors import LLMError
 
@@ -391,12 +395,12 @@ def _drafts(args: argparse.Namespace) -> list[dict[str, Any]]:
             if model := load_llm(library.config):
                 found = draft_with_model(article, model, chunks=chunks, others=others, n=args.n)
                 dropped = f"; {found.dropped} dropped, which it does not bear out" if found.dropped else ""
-                _tell(f"{len(found.rows)} drafts by {model.name} from {article.title!r}{dropped}.")
+                _tell(f"{counted(len(found.rows), 'draft')} by {model.name} from {article.title!r}{dropped}.")
                 return list(found.rows)
         except LLMError as e:
             _tell(f"{e} Drafted by pattern instead.")
         rows = draft_facts(article, chunks=chunks, others=others, n=args.n)
-        _tell(f"{len(rows)} drafts by pattern from {article.title!r}.")
+        _tell(f"{counted(len(rows), 'draft')} by pattern from {article.title!r}.")
         return list(rows)
 
 
@@ -439,13 +443,13 @@ def _compare(args: argparse.Namespace) -> int:
     from eval.report import load
 
     first = load(args.a).results
-    lost = False
+    failed = False
     for n, run in enumerate(args.b):
         comparison = compare(first, load(run).results)
         names = ("A", "B") if len(args.b) == 1 else (Path(args.a).name, Path(run).name)
         _show(("\n" if n else "") + markdown(comparison, names=names))
-        lost = lost or bool(comparison.pinned_lost)
-    return 1 if lost else 0
+        failed = failed or comparison.fails
+    return 1 if failed else 0
 
 
 def _squad(args: argparse.Namespace) -> int:
@@ -568,7 +572,7 @@ def _realtimeqa(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _library(args: argparse.Namespace, llm: str | None) -> Iterator[Library]:
+def library_of(args: argparse.Namespace, llm: str | None) -> Iterator[Library]:
     """The library to ask: the one that is named, else one made for the moment of the articles beside the facts."""
     from rag.config import Config
     from rag.store.library import Library

@@ -22,7 +22,7 @@ from eval.compare import SURE, Comparison, compare
 from eval.facts import TYPES, Fact
 from eval.report import NAMES, load, table, write_files
 from eval.resume import made_of
-from eval.run import Result, Run, evaluate
+from eval.run import MEANS, Result, Run, evaluate
 from rag.config import PARTS as SWITCHES
 from rag.config import Config
 from rag.errors import RecapError
@@ -143,7 +143,7 @@ def _finished(folder: Path, made: Mapping[str, str]) -> Run | None:
 def worths(whole: Run, less: Mapping[str, Run]) -> tuple[Worth, ...]:
     """What each part is worth. `less`: the run without it, by part."""
     comparisons = {part: compare(run.results, whole.results) for part, run in less.items()}
-    p = holm([c.p for c in comparisons.values()])
+    p = metrics.holm([c.p for c in comparisons.values()])
     return tuple(
         Worth(part, c, (_median(less[part]), _median(whole)), _otherwise(less[part], whole), p[n])
         for n, (part, c) in enumerate(comparisons.items())
@@ -157,15 +157,6 @@ def _median(run: Run) -> float:
 def _otherwise(a: Run, b: Run) -> int:
     before = {r.id: r.answer for r in a.results}
     return sum(before.get(r.id, r.answer) != r.answer for r in b.results)
-
-
-def holm(values: Sequence[float]) -> list[float]:
-    """P-values corrected for how many there are, in their order. Source: Holm 1979, adjusted p-values."""
-    out, worst = [1.0] * len(values), 0.0
-    for rank, i in enumerate(sorted(range(len(values)), key=values.__getitem__)):
-        worst = max(worst, min(1.0, (len(values) - rank) * values[i]))
-        out[i] = worst
-    return out
 
 
 # --- shown -----------------------------------------------------------------------------------------------------------
@@ -395,8 +386,8 @@ SABOTAGES: dict[str, Callable[[], AbstractContextManager[None]]] = {
 class Noticed:
     """What the comparison with the whole engine says of a broken one (B).
 
-    `how`: "gate" when a pinned fact became wrong, "flips" when another did, "figures" when only a mean is surely lower,
-    "" when nothing shows.
+    `how`, the strongest of it: "gate" when a pinned fact became wrong, "worse" by the verdict on facts and figures; both make
+    `recap eval compare` exit 1. Else "flips" when a fact became wrong, "" when nothing shows.
     """
 
     broken: str
@@ -407,8 +398,7 @@ class Noticed:
 def notice(broken: str, whole: Sequence[Result], results: Sequence[Result]) -> Noticed:
     """Compare a run of a broken engine with one of the whole."""
     c = compare(whole, results)
-    fell = any(i.high < 0 for i in c.means.values())
-    return Noticed(broken, c, "gate" if c.pinned_lost else "flips" if c.lost else "figures" if fell else "")
+    return Noticed(broken, c, "gate" if c.pinned_lost else "worse" if c.fails else "flips" if c.lost else "")
 
 
 UNCHANGED = "nothing (the same again)"
@@ -451,14 +441,14 @@ def moved(c: Comparison) -> bool:
 def failures(found: Sequence[Noticed]) -> list[str]:
     """What the suite should have noticed and did not, or the other way: a sentence each.
 
-    A part that is off is no failure: these facts may not need it.
+    A sabotage must stop a gate, or these facts guard little. A part that is off need not: they may do without it.
     """
     said = []
     for n in found:
         if n.broken == UNCHANGED and moved(n.comparison):
             said.append("An unchanged engine was noticed: its verdicts or figures differ from run to run.")
-        if n.broken in SABOTAGES and not n.how:
-            said.append(f"Not noticed: {n.broken}.")
+        if n.broken in SABOTAGES and not n.comparison.fails:
+            said.append(f"Not stopped: {n.broken}{' (facts flipped)' if n.how else ''}. Pin facts that it makes wrong.")
     return said
 
 
@@ -467,29 +457,38 @@ def noticed_markdown(found: Sequence[Noticed]) -> str:
     rows = []
     for n in found:
         c = n.comparison
-        fell = [name for name, i in c.means.items() if i.high < 0]
         flips = [str(len(c.lost)), str(len(c.won)), str(len(c.pinned_lost))]
-        rows.append([n.broken, *flips, f"{c.p:.2g}", ", ".join(fell) or "-", n.how or "not noticed"])
-    head = ["Broken", "became wrong", "became right", "pinned lost", "p", "figures surely lower", "noticed by"]
+        lower = ", ".join(MEANS[f] for f in c.figures_lower) or "-"
+        rows.append([n.broken, *flips, lower, c.verdict, n.how or "-", str(int(c.fails))])
+    head = [
+        "Broken",
+        "became wrong",
+        "became right",
+        "pinned lost",
+        "figures surely lower",
+        "verdict",
+        "noticed by",
+        "exit",
+    ]
     return "\n".join([f"# Does the suite notice? n = {found[0].comparison.n}", "", table(head, rows), ""])
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the self-test; 1 when something broken was not noticed, or something whole was. 2: could not run."""
+    """Run the self-test; 1 when a sabotage would pass a gate, or something whole was noticed. 2: could not run."""
+    from eval.__main__ import library_of
     from eval.facts import load_facts
-    from rag.store.library import Library
 
     parser = argparse.ArgumentParser(
         "python -m eval.ablate", description="Break Recap on purpose: does the suite notice?"
     )
     parser.add_argument("--self-test", action="store_true", required=True)
     parser.add_argument("facts", nargs="+", type=Path, metavar="FACTS")
-    parser.add_argument("--library", type=Path, metavar="DIR")
+    parser.add_argument("--library", type=Path, metavar="DIR", help="default: the articles beside the facts")
     parser.add_argument("--llm", metavar="NAME", default="none")
     args = parser.parse_args(argv)
     try:
         facts = load_facts(args.facts)
-        with Library.open(Config.load(library=args.library, llm=args.llm)) as library:
+        with library_of(args, args.llm) as library:
             found = self_test(library, facts, progress=lambda name: print(name, file=sys.stderr, flush=True))
     except RecapError as e:
         print(e, file=sys.stderr)

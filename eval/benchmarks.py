@@ -10,11 +10,11 @@ import gzip
 import json
 import tempfile
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from eval.metrics import answer_normalise, bootstrap_mean, contains
 from eval.parts import progress
@@ -24,6 +24,7 @@ from rag.errors import EmbedError, LibraryError, RecapError
 from rag.store.library import Library
 
 Row = dict[str, Any]
+Item = TypeVar("Item")
 _SHORT_GOLD = ("yes", "no", "before", "after")
 
 
@@ -172,6 +173,16 @@ def put(library: Library, question: str, *, as_of: date | None = None, within: C
         return Said("", "", True, "", (), ms, " ".join(f"{type(e).__name__}: {e}".split()))
     ms = round((time.perf_counter() - began) * 1000, 1)
     return Said(answer.text, answer.short or "", answer.abstained, answer.engine, answer.notes, ms)
+
+
+def asked(config: Config, items: Sequence[Item], record: Callable[[Library, Item], Row]) -> list[Row]:
+    """Open the library and make a record of each item, in their order; tells how far it is."""
+    records = []
+    with Library.open(config) as library, progress("Questions to ask", len(items)) as tell:
+        for n, item in enumerate(items, start=1):
+            records.append(record(library, item))
+            tell(n)
+    return records
 
 
 def says(said: Said, gold: Sequence[str]) -> bool:

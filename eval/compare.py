@@ -4,12 +4,17 @@ The rule: a run is better, or worse, when the 95% interval of the paired differe
 over fewer than FEW clusters, where such an interval says little, when McNemar's exact p is below SURE. McNemar counts
 every fact as independent: in simulations without a difference it called one in 13 to 26% of runs whose facts stand or
 fall in clusters of two to four, the interval in 4 to 5%.
+
+Figures that are no verdict of a fact count too: those of PRIMARY, named beforehand, and no others. One is surely lower, or
+higher, when its interval excludes zero and a sign-flip test over clusters, corrected by Holm for all of PRIMARY, is below
+SURE. A run that has one surely lower is worse, whatever it won. So a run that differs by chance alone is called worse in at
+most one of 20: 2.5% by the share that is right, 2.5% by a figure; one that answers the same never.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eval import metrics
 from eval.facts import TYPES
@@ -19,6 +24,7 @@ from eval.run import MEANS, Result
 from rag.errors import RecapError
 
 SURE = 0.05
+PRIMARY = ("mrr@10", "f1_unicode", "citation_precision", "citation_recall", "citation_gold")
 FEW = 10  # clusters
 _LISTED = 100  # flips listed each way
 
@@ -28,7 +34,8 @@ class Comparison:
     """Run B (the later) against run A (the first), over the facts that both hold.
 
     `lost`: (A's result, B's result) of facts right in A and wrong in B; `won` the other way. `right` has the change of
-    the share that is right, over all and by type; `means` that of every other figure. `only_a`, `only_b`: ids that the
+    the share that is right, over all and by type; `means` that of every other figure, `figure_p` the corrected p-value of those
+    of PRIMARY. `only_a`, `only_b`: ids that the
     other run lacks; `changed`: ids whose question or gold differ, which are not compared. `pinned_gone`: pinned facts of A
     among those, which therefore no longer guard anything.
     """
@@ -43,20 +50,39 @@ class Comparison:
     only_b: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     pinned_gone: tuple[str, ...] = ()
+    figure_p: dict[str, float] = field(default_factory=dict)
 
     @property
     def pinned_lost(self) -> tuple[str, ...]:
-        """Pinned facts that flipped from right to wrong: any of them fails the comparison."""
+        """Pinned facts that flipped from right to wrong."""
         return tuple(b.id for a, b in self.lost if a.pinned or b.pinned)
 
     @property
     def verdict(self) -> str:
         """ "better", "worse" or "cannot tell", by the rule above."""
-        return verdict(self.right["all"], lost=len(self.lost), won=len(self.won))
+        told = verdict(self.right["all"], lost=len(self.lost), won=len(self.won))
+        if self.figures_lower or told == "worse":
+            return "worse"
+        return "better" if self.figures_higher else told
+
+    @property
+    def figures_lower(self) -> tuple[str, ...]:
+        """The figures of PRIMARY that are surely lower."""
+        return tuple(f for f, p in self.figure_p.items() if p < SURE and self.means[f].high < 0)
+
+    @property
+    def figures_higher(self) -> tuple[str, ...]:
+        """The figures of PRIMARY that are surely higher."""
+        return tuple(f for f, p in self.figure_p.items() if p < SURE and self.means[f].low > 0)
+
+    @property
+    def fails(self) -> bool:
+        """Whether a gate should stop run B: a pinned fact became wrong, or it is worse."""
+        return bool(self.pinned_lost) or self.verdict == "worse"
 
     @property
     def rule(self) -> str:
-        """What the verdict goes by, with its figures."""
+        """What the verdict on the share that is right goes by, with its figures."""
         i = self.right["all"]
         mcnemar = f"McNemar's exact p = {self.p:.3g}"
         if i.clusters < FEW:
@@ -91,6 +117,12 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
     def score(name: str) -> Callable[[Result], float | None]:
         return lambda r: r.scores.get(name)
 
+    clusters = [x.cluster for x, _ in pairs]
+    chances: dict[str, float] = {}
+    for name in PRIMARY:
+        of = score(name)
+        if (p := metrics.sign_flip([of(x) for x, _ in pairs], [of(y) for _, y in pairs], clusters)) is not None:
+            chances[name] = p
     lost = tuple((x, y) for x, y in pairs if x.right and not y.right)
     won = tuple((x, y) for x, y in pairs if y.right and not x.right)
     groups = {"all": pairs} | {t: [p for p in pairs if p[0].type == t] for t in TYPES}
@@ -106,6 +138,7 @@ def compare(before: Sequence[Result], after: Sequence[Result]) -> Comparison:
         only_b=tuple(i for i in b if i not in a),
         changed=changed,
         pinned_gone=tuple(i for i in a if a[i].pinned and i not in kept),
+        figure_p=dict(zip(chances, metrics.holm(list(chances.values())), strict=True)),
     )
 
 
@@ -123,6 +156,9 @@ def markdown(c: Comparison, *, names: tuple[str, str] = ("A", "B")) -> str:
         f"**{c.verdict.capitalize()}** (n = {c.n}): became right {won}, became wrong {lost}; {c.rule}.",
         "",
     ]
+    for text, figures in (("Surely lower", c.figures_lower), ("Surely higher", c.figures_higher)):
+        if figures:
+            lines += [f"{text}: {', '.join(f'{MEANS[f]} ({_points(c.means[f])})' for f in figures)}.", ""]
     if c.pinned_lost:
         lines += [f"Pinned facts that became wrong: {', '.join(c.pinned_lost)}.", ""]
     for text, ids in (
@@ -139,8 +175,9 @@ def markdown(c: Comparison, *, names: tuple[str, str] = ("A", "B")) -> str:
         rows.append([NAMES[name], _points(i), str(i.n), f"+{up}", f"-{down}", verdict(i, lost=down, won=up)])
     head = ["Type", "points [95%]", "n", "became right", "became wrong", "verdict"]
     lines += [f"## Right: {two} - {one}", "", table(head, rows), ""]
-    rows = [[MEANS[name], _points(i), str(i.n)] for name, i in c.means.items()]
-    lines += [f"## Other figures: {two} - {one}", "", table(["", "points [95%]", "n"], rows), ""]
+    rows = [[MEANS[name], _points(i), str(i.n), *_judged(c, name)] for name, i in c.means.items()]
+    head = ["", "points [95%]", "n", "p (Holm)", "verdict"]
+    lines += [f"## Other figures: {two} - {one}", "", table(head, rows), ""]
     for heading, flips in (("Became wrong", c.lost), ("Became right", c.won)):
         if flips:
             rows = [
@@ -155,6 +192,14 @@ def markdown(c: Comparison, *, names: tuple[str, str] = ("A", "B")) -> str:
             ]
             lines += [f"## {heading} ({len(flips)})", "", table(["Fact", "Question", one, two, "Gold"], rows), ""]
     return "\n".join(lines)
+
+
+def _judged(c: Comparison, figure: str) -> tuple[str, str]:
+    """The corrected p-value of a figure and its verdict; one that is not of PRIMARY is shown and not judged."""
+    if figure not in c.figure_p:
+        return "", "not judged"
+    told = "worse" if figure in c.figures_lower else "better" if figure in c.figures_higher else "cannot tell"
+    return f"{c.figure_p[figure]:.2g}", told
 
 
 def _points(i: Interval) -> str:

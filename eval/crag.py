@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from eval.benchmarks import (
     Row,
     Said,
+    asked,
     by_group,
     closing,
     fill_from,
@@ -130,15 +131,20 @@ def run(path: Path, *, config: Config, out: Path, limit: int | None = None) -> R
     """
     items = parse_pages(path, out / PAGES, limit=limit)
     ingested = fill_from(config, out / PAGES, sum(len(i.pages) for i in items))
-    records = []
-    with Library.open(config) as library, progress("Questions to ask", len(items)) as tell:
-        for n, item in enumerate(items, start=1):
-            said = put(library, item.query, as_of=item.asked, within={article_id(p.url) for p in item.pages})
-            records.append(
-                {"id": item.id, "type": item.type, "domain": item.domain, "change": item.change, "question": item.query,
-                 "gold": list(item.gold), "asked": item.asked.isoformat() if item.asked else None, **said.row(), **judged(item, said)}
-            )  # fmt: skip
-            tell(n)
+
+    def record(library: Library, item: Item) -> Row:
+        said = put(library, item.query, as_of=item.asked, within={article_id(p.url) for p in item.pages})
+        told: Row = {
+            "id": item.id,
+            "type": item.type,
+            "domain": item.domain,
+            "change": item.change,
+            "question": item.query,
+        }
+        told |= {"gold": list(item.gold), "asked": item.asked.isoformat() if item.asked else None}
+        return told | said.row() | judged(item, said)
+
+    records = asked(config, items, record)
     summary = summed_up(records, ingested)
     summary |= {name: by_group(records, tuple(_HEADS), key) for name, key in (("types", "type"), ("domains", "domain"), ("changes", "change"))}  # fmt: skip
     write(out, "crag", summary, records, markdown(summary))

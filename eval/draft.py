@@ -101,7 +101,7 @@ def draft_facts(
         if len(answers.pop(key, ())) == 1 and len(kinds.setdefault(kind, [])) < _AT_MOST.get(
             kind, n
         ):  # else two answers
-            kinds[kind].append(_row(f, doc))
+            kinds[kind].append(_row(f, doc, day=None if scene.event and scene.event in f.question else scene.day))
     rows = [row for row in chain.from_iterable(zip_longest(*kinds.values())) if row is not None]
     return _with_twins(rows[:n], article, others, n)
 
@@ -117,7 +117,7 @@ class _Found:
     about: str = ""  # who or what it is about, to draw a twin from
 
 
-def _row(found: _Found, doc: str) -> Draft:
+def _row(found: _Found, doc: str, *, day: str | None) -> Draft:
     several = len(found.answers) > 1
     answers: list[Any] = [list(g) for g in found.answers] if several else list(found.answers[0])
     return {
@@ -126,6 +126,7 @@ def _row(found: _Found, doc: str) -> Draft:
         "question": found.question,
         "standalone": found.question,
         "answers": answers,
+        **({"as_of": day} if day else {}),
         "evidence": [{"doc": doc, "quote": found.quote}],
         "cluster": _ident(doc, found.quote),
         "note": f"draft: read by pattern{f'; about {found.about}' if found.about else ''}. Check it before it counts.",
@@ -175,15 +176,24 @@ class _Scene:
 
     @property
     def then(self) -> str:
-        """What places a figure: an event of one day, else the day of the report; "" when neither is known."""
-        if self.event and not _LONG_EVENT.search(self.event):
-            return self.at
-        day = self.article.published
-        return f", as reported on {day:%B} {day.day}, {day.year}" if day else ""
+        """What places a figure in words: an event of one day. Without one, the fact is asked on the day of the report."""
+        return self.at if self.event and not _LONG_EVENT.search(self.event) else ""
+
+    @property
+    def day(self) -> str | None:
+        """The day on which a question is asked that names no event: that of the report, None when it is not known."""
+        published = self.article.published
+        return published.isoformat() if published and not self.then else None
+
+    def placed(self, what: str) -> bool:
+        """Tell whether a question about `what` is about this article: it names something, or the article has a day."""
+        return bool(self.then or self.day or _NAMED.search(what)) or len(what.split()) > 3
 
     def aliases(self, name: str) -> tuple[str, ...]:
-        """The name in full, and as it stands."""
-        return tuple(dict.fromkeys((self.last.get(name, name), name)))
+        """The name in full, and as it stands; "Petra Novak of the Seed Bank" is Petra Novak too."""
+        first, _, of = name.partition(" of ")
+        bare = first if of and " " in first else name
+        return tuple(dict.fromkeys((self.last.get(name, name), bare, name)))
 
 
 def _sole(names: dict[str, set[str]]) -> dict[str, str]:
@@ -193,7 +203,7 @@ def _sole(names: dict[str, set[str]]) -> dict[str, str]:
 _Patterns = Iterator[tuple[str, _Found]]
 _JOIN = re.compile(r",?\s+(?:and|&)\s+|,\s+")
 _SENTENCE_DOUBT = re.compile(
-    r"\b(?:not|never|no longer|nobody|neither|nor|without|if|whether|would|will|could|should|might|may|can|hop(?:e|es|ed|ing)|"
+    r"\b(?:not|never|no longer|nobody|neither|nor|without|if|whether|would|will|could|should|might|(?-i:may)|can|hop(?:e|es|ed|ing)|"
     r"want(?:s|ed)?|fail(?:s|ed)?|reportedly|rumou?red|allegedly|nominat\w+|predict\w*|expect\w*|set to|almost|nearly|"
     r"last year|previous(?:ly)?|ago|years? earlier|once|parody|sketch|joked that|pretend\w*)\b|n['’]t\b",
     re.I,
@@ -213,8 +223,9 @@ _TITLES = ROLES | frozenset(
     """ceo cfo coo president chairman chairwoman minister senator sen rep gov gen dr mr mrs ms sir dame meteorologist freshman
     sophomore junior senior redshirt analyst correspondent reporter sheriff attorney general commissioner congressman
     congresswoman councilman officer executive vacationer resident economist scientist researcher sen. rep. gov. dr. mr.
-    mrs. ms. center guard tackle pitcher catcher shortstop online chancellor lawyer professor rep.-elect sen.-elect""".split()
+    mrs. ms. chef goalkeeper defender midfielder striker referee conductor pianist violinist substitute center guard tackle pitcher catcher shortstop online chancellor lawyer professor rep.-elect sen.-elect""".split()
 )
+_TRADE = re.compile(r"[A-Z][a-z]+(?:er|or|ist|ian|eer|man|woman|ant|et|ent|wright)\s")
 _NO_NAME = frozenset(
     "vip mtv tv vmas grammys oscars emmys photo photos music video backstage onstage also speaking i".split()
 )
@@ -246,7 +257,7 @@ _OTHER_PARTY = re.compile(
 )
 _SONG = re.compile(
     _ASIDE
-    + r"(?P<verb>performed|sang|debuted|premiered)\s+(?:(?:his|her|their|the|a)\s+(?:[a-z-]+\s+){0,3})?[\"“]([^\"“”]{2,60})[\"”]"
+    + r"(?P<verb>performed|sang|debuted|premiered|read|recited|played)\s+(?:(?:his|her|their|the|a)\s+(?:[a-z-]+\s+){0,3})?[\"“]([^\"“”]{2,60})[\"”]"
 )
 _NUMBERS = {
     w: str(i) for i, w in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
@@ -265,13 +276,73 @@ _CROWD = re.compile(
 )
 _BEAT = re.compile(r"\s+(?:beat|defeated)\s+")
 _SCORE = re.compile(r"\s+(?:by\s+)?(\d{1,3}[-–]\d{1,3})\b")
+# What a sentence tells of its own subject, whoever it is: "the jazz singer Ilse Brandt opened the evening".
+_DEED = re.compile(
+    r"(?:,\s\d{1,2}(?=,))?(?P<open>,)?\s+(?P<who>who\s+)?(?:(?:also|then|later|finally|even|both|each)\s+)?"
+    r"(?P<deed>(?:(?:has |have )?(?!said\b|added\b|noted\b|joked\b|explained\b|recalled\b|stated\b|joined\b|needed\b|looked\b|seemed\b|"
+    r"[a-z]+eed\b)[a-z]{2,}ed|won|gave|sang|made|led|beat|took|ran|built|drew|sold|bought|brought|broke|chose|drove|fought|"
+    r"held|hit|kept|lost|paid|set|shot|spoke at|taught|threw|wore|wrote|bore|caught|cut|flew to|found|met|swam|rode|stole|read|rang|lent|grew|put|began|spent|swept|"
+    r"(?:was|were) (?:named|elected|appointed|crowned|chosen|sworn in|voted))\s+(?P<what>(?:[^,;:—–()\"“”]|(?<=\d),(?=\d))+))"
+)
+_DEED_ENDS = re.compile(
+    r"\s+(?:with|for|in|on|from|by|to|at|of)\s+(?:his|her|their|its)\s.*$|"
+    r"\s+(?:and|but|or|while|when|after|before|because|since|until|as|which|who|that|so|than)\s.*$|"
+    r"\s+(?:yesterday|today|tonight|this (?:morning|week|month|year)|(?:last|on) (?:night|week|[A-Z][a-z]+day(?: \w+)?))\b.*$|[.!?]+\s*$"
+)
+_NO_DEED = re.compile(r"^(?:it|them|him|her|us|me|you|to|that|by)\b|^\W*$")
+_LEANS = re.compile(
+    r"\b(?:it|its|him|he|she|they|them|their|theirs|her|his|this|these|those|there|i|my|we|our|you|your)\b", re.I
+)
+_OPENS_DEED = re.compile(
+    r"^(?:[-•*]\s+|[A-Z][A-Z .]{2,30}\s+[-–—]\s+)?(?:[^,;:—–]{0,40}[,:]\s+)?(?:The\s+|the\s+|A\s+|a\s+)?(?:[A-Za-z][a-z-]+\s+){0,3}$|"
+    r",\s+(?:and|but|while|when|as)\s+(?:the\s+)?(?:[a-z-]+\s+){0,3}$"
+)
+_VERBLIKE = re.compile(
+    r"\b(?:[a-z]+ed|was|were|is|are|has|had|by|from|with|for|of|to|at|in|on|than|like|not|said|came|went)\b"
+)
+_DONE_BY = re.compile(
+    r"^(?:[-•*]\s+)?(?P<what>(?:The|This year['’]s)\s+[^,;:—–]{3,60}?)\s+(?P<was>was|were)\s+(?P<done>[a-z]+ed|given|won|led|written|made|"
+    r"sung|built|drawn|taught|held|sold|thrown|shot)(?P<when>\s+in\s+\d{4})?\s+by\s+"
+)
+_WENT = re.compile(
+    r"(?:^(?:[-•*]\s+)?|[.;]\s+)(?P<prize>(?:[A-Z][\w’'-]*)(?:\s+(?:[A-Z][\w’'-]*|in|of|the|for))*\s+[A-Z][\w’'-]*)\s+went to\s+"
+)
+_AMOUNT = r"(?P<amount>[$£€]\s?\d[\d,.]*(?:\s(?:million|billion|thousand))?|\d[\d,.]*(?:\s(?:million|billion))?\s(?:dollars|euros|pounds))"
+_RAISED = re.compile(
+    rf"^(?:[-•*]\s+)?(?:In [A-Z][a-z]+,?\s+)?(?P<who>(?:[Tt]he|[Tt]his year['’]s)\s+[a-z][\w’' -]{{2,40}}?)\s+(?P<verb>raised|costs?|earned|brought in|took in)\s+(?:about |some |nearly |"
+    rf"more than |over )?{_AMOUNT}(?P<rest>\s+(?:a year|a month|a day|for\s+[^,;:.—–]{{3,60}}))?"
+)
+_BARE = {
+    "raised": "raise",
+    "cost": "cost",
+    "costs": "cost",
+    "earned": "earn",
+    "brought in": "bring in",
+    "took in": "take in",
+}
+_VISITED = re.compile(
+    rf"^(?:[-•*]\s+)?(?:In [A-Z][a-z]+,?\s+)?(?P<who>(?:[Tt]he|[Tt]his year['’]s)\s+[A-Za-z][\w’' -]{{2,40}}?)\s+(?P<verb>drew|attracted|welcomed|had|counted)\s+"
+    rf"(?:about |some |nearly |more than |over )?{_NUMBER}\s+(?P<what>visitors|guests|people|spectators|fans|runners|entries|delegates)\b"
+)
+_VISIT = {"drew": "draw", "attracted": "attract", "welcomed": "welcome", "had": "have", "counted": "count"}
+_WATCHED = re.compile(
+    rf"\b(?:in front of|before a crowd of|watched by)\s+(?:about |some |nearly |more than |over )?{_NUMBER}(?:\s+(?:people|fans|spectators))?\b"
+)
+_BEAT_AT = re.compile(r"^\s+(?:by\s+)?(?:\d{1,3}[-–]\d{1,3}\s+)?(?:at|in)\s+(?:the\s+)?")
+_AGED = re.compile(r",\s+(?:who is\s+|aged\s+)?(?P<age>\d{1,2}),\s")
+_OFFICES = (
+    r"chief executive(?: officer)?|CEO|president|chair(?:man|woman)?|director|artistic director|managing director|head coach|coach|"
+    r"manager|mayor|captain|founder|editor|head|conductor|principal|spokes(?:man|woman|person)"
+)
+_HOLDS = re.compile(rf",\s+(?:who is\s+)?(?:the\s+)?(?P<office>{_OFFICES})\s+of\s+(?P<the>the\s+)?")
+_HEADS = re.compile(rf"^\s+(?P<office>{_OFFICES})\s+$")
 _SAYS = r"(?:said|says|added|recalled|explained|noted|joked|told [a-z]+(?: [a-z]+)?|stated|wrote)"
-_SAID_BY = re.compile(rf"\s+{_SAYS}\s+(?:[a-z-]+\s+){{0,3}}$")
+_SAID_BY = re.compile(rf"\s+{_SAYS}\s+(?:[A-Z][\w’'-]+\s+)?(?:[a-z-]+\s+){{0,3}}$")
 _SHOW = re.compile(r"\b(?:shows?|ceremony|stage|gala|broadcast|telecast|awards)\b", re.I)
 _HELD = re.compile(
     r"\b(?:took place|takes place|was held|were held|was staged)\s+(?:[a-z]+\s+)?(?:at|in)\s+(?P<the>the\s+)?"
 )
-_KIN_ONE = "husband|wife|son|daughter|mother|father|mom|dad|mum|brother|sister|stepson|stepdaughter|fiancé|fiancée"
+_KIN_ONE = "husband|wife|son|daughter|mother|father|mom|dad|mum|brother|sister|grandmother|grandfather|uncle|aunt|nephew|niece|cousin|stepson|stepdaughter|fiancé|fiancée"
 _KIN_MORE = "sons|daughters|brothers|sisters|parents|twins"
 _KIN = rf"(?P<adj>(?:[a-z-]+\s+){{0,2}}?)(?P<kin>{_KIN_MORE}|{_KIN_ONE})"
 _HER_KIN = re.compile(rf"\s*,?\s+(?P<gap>(?:[a-z’'-]+\s+){{0,7}}?)(?:her|his)\s+{_KIN},?\s+")
@@ -285,8 +356,14 @@ def _patterns(scene: _Scene, others: Sequence[Article]) -> _Patterns:
     units = [u for u in article_units(scene.article) if u.kind == "sentence"]
     for u in units:
         if _sound(u, scene):
-            for read in (_hosts, _awards, _songs, _counts, _scores, _kin):
-                yield from read(u, scene)
+            found = [f for read in (_hosts, _awards, _songs, _counts, _scores, _kin) for f in read(u, scene)]
+            yield from found
+            for read in (_deeds, _done_by, _listed, _amounts, _offices):
+                yield from (f for f in read(u, scene) if not any(f[1].answers == other.answers for _, other in found))
+        elif not _strange(u, scene):  # of another year: only what says the year itself
+            for kind, f in chain(_deeds(u, scene), _done_by(u, scene)):
+                if set(_YEAR.findall(u.text)) <= set(_YEAR.findall(f.question)):
+                    yield kind, f
     yield from _speech(scene)
     yield from _pictures(scene, others)
     yield from _credits(scene)
@@ -296,9 +373,12 @@ def _sound(u: Unit, scene: _Scene) -> bool:
     """The sentence speaks of the article's own occasion: no other event or year."""
     event = scene.article.event
     own = {event.edition} if event else {str(scene.article.published.year)} if scene.article.published else set()
-    years = set(_YEAR.findall(u.text)) - own
-    strange = [m for m in find_mentions(u.text, load_names()) if m.key != scene.key]
-    return not years and not strange
+    return not set(_YEAR.findall(u.text)) - own and not _strange(u, scene)
+
+
+def _strange(u: Unit, scene: _Scene) -> bool:
+    """The sentence speaks of another event."""
+    return any(m.key != scene.key for m in find_mentions(u.text, load_names()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +440,8 @@ def _bare(n: Name) -> Name | None:
         } or re.search(r"['’]s$", word.group()):
             at = word.end()
     body = n.text[at:].strip()
+    if n.start == 0 and len(body.split()) == 3 and _TRADE.match(body):
+        body = body.split(maxsplit=1)[1]  # "Engineer Sunita Pawar": a sentence opens with a trade
     known = len(body) > 1 and not body[0].islower() and body.lower().rstrip(".") not in ("u.s", "u.k", "eu", "un")
     return Name(body, n.end - len(body), n.end) if known else None
 
@@ -369,11 +451,20 @@ def _at(runs: Sequence[_Run], position: int) -> _Run | None:
     return next((r for r in runs if r.start == position), None)
 
 
+def _without_role(before: str) -> str:
+    """What stands before a name, less the role of who bears it: "and the jazz singer " -> "and "."""
+    m = re.search(r"(?:\b[Tt]he\s+)?(?:[A-Za-z][a-z-]*\s+)?(?P<role>[A-Za-z][a-z-]*)\s+$", before)
+    if m is None or m["role"].lower() not in _TITLES or _VERBLIKE.search(m.group()):
+        return before
+    return before[: m.start()]
+
+
 def _subjects(u: Unit) -> Iterator[_Run]:
     """The runs of names that open a sentence or a clause of it."""
     runs = _runs(u.text)
     for r in runs:
         before = u.text[: r.start]
+        before = _without_role(before)
         if not _OPENS.search(before) or (before.rstrip().endswith(",") and any(o.end <= r.start for o in runs)):
             continue
         yield r
@@ -404,7 +495,7 @@ def _prize(text: str, at: int) -> str:
 
 
 def _the(prize: str) -> str:
-    bare = re.sub(r"^the\s+", "", prize)
+    bare = re.sub(r"^[Tt]he\s+", "", prize)
     return f"the {bare}" if re.search(r"(?:Award|Prize|Trophy|Medal|Honor|Cup)s?$", bare) else bare
 
 
@@ -483,7 +574,7 @@ def _songs(u: Unit, scene: _Scene) -> _Patterns:
 def _counts(u: Unit, scene: _Scene) -> _Patterns:
     for run in _subjects(u):
         m = _COUNTED.match(u.text, run.end)
-        if m and scene.then and len(run.names) == 1 and not _doubtful(u.text[run.start : m.end()]):
+        if m and (scene.then or scene.day) and len(run.names) == 1 and not _doubtful(u.text[run.start : m.end()]):
             who = scene.aliases(run.names[0].text)[0]
             question = f"How many {m['what']} did {who} {_DID[m['verb']]}{scene.then}?"
             yield "number", _Found(question, (_figure(m["number"]),), u.text, about=who)
@@ -507,10 +598,113 @@ def _scores(u: Unit, scene: _Scene) -> _Patterns:
         loser = _at(runs, m.end()) if m else None
         score = _SCORE.match(u.text, loser.end) if loser else None
         if loser and score and len(run.names) == len(loser.names) == 1 and not _doubtful(u.text[: score.end()]):
-            yield "match", _Found(f"Who beat {loser.text}{scene.then}?", _people(run, scene), u.text, about=run.text)
+            yield "match", _Found(f"Who beat {loser.text}{scene.then}?", _people(run, scene), u.text)
+            at = _BEAT_AT.match(u.text[loser.end :])
+            if at and (ground := _at(runs, loser.end + at.end())):
+                question = f"Where did {run.text} beat {loser.text}{scene.then}?"
+                yield "ground", _Found(question, ((ground.text,),), u.text)
+            if watched := _WATCHED.search(u.text, loser.end):
+                question = f"How many people watched {run.text} beat {loser.text}{scene.then}?"
+                yield "number", _Found(question, (_figure(watched["number"]),), u.text)
             goals = score[1]
             question = f"What was the score when {run.text} beat {loser.text}{scene.then}?"
             yield "score", _Found(question, ((goals, goals.replace("-", "–"), goals.replace("-", " to ")),), u.text)
+
+
+def _deeds(u: Unit, scene: _Scene) -> _Patterns:
+    """Who did what a sentence tells of its subject, in its own words."""
+    runs = _runs(u.text)
+    for run in runs:
+        before = u.text[: run.start]
+        m = _DEED.match(u.text, run.end)
+        if " " not in run.text and not before.strip("0123456789. -•*") and scene.article.text.count(run.text) < 2:
+            continue  # "Hail broke 60 panes": a capital that only opens the sentence
+        if m is None or _doubtful(u.text[run.start : m.start("what")]):
+            continue
+        opens = _OPENS_DEED.search(before) and not _VERBLIKE.search(re.split(r"[,:]", before)[-1])
+        apposed = not m["open"] or before.rstrip().endswith(",")
+        if not (opens and apposed) and not (m["open"] and m["who"]):
+            continue
+        deed = re.sub(r"^were ", "was ", _DEED_ENDS.sub("", m["deed"]).strip())
+        deed = re.sub(r"^have ", "has ", re.sub(r"\s+(?:shortly|just|soon|right|only|even|long|ever|once)$", "", deed))
+        verb, _, what = deed.partition(" ")
+        if (
+            len(what.split()) < 2
+            or _NO_DEED.match(what)
+            or _LEANS.search(what)
+            or _doubtful(what)
+            or not scene.placed(what)
+        ):
+            continue
+        yield (
+            "deed",
+            _Found(f"Who {verb} {what}{'' if _NAMED.search(what) else scene.then}?", _people(run, scene), u.text),
+        )
+
+
+_NAMED = re.compile(r"\b[A-Z][\w’'-]{2,}|\b(?:19|20)\d\d\b")
+_ENTRY = re.compile(r"^(?:[-•*]\s+)?(?P<prize>[A-Z][^:.!?]{3,60}):\s+(?:[\"“][^\"“”]{2,80}[\"”]\s*(?:,|by|[-–—])\s+)?")
+
+
+def _listed(u: Unit, scene: _Scene) -> _Patterns:
+    """Who won what a list of prizes has: 'Debut of the Year: "Paper Wolves" by Idris Cole'."""
+    runs = _runs(u.text)
+    if (m := _ENTRY.match(u.text)) and (winner := _at(runs, m.end())) and AWARD.search(m["prize"]):
+        yield "prize", _Found(f"Who won {_the(m['prize'])}{scene.then}?", _people(winner, scene), u.text)
+
+
+def _done_by(u: Unit, scene: _Scene) -> _Patterns:
+    """Who something was done by, and who a prize went to that has no form of its own."""
+    runs = _runs(u.text)
+    if (m := _DONE_BY.match(u.text)) and (by := _at(runs, m.end())) and not _doubtful(m.group()):
+        what = m["what"][0].lower() + m["what"][1:]
+        yield (
+            "deed",
+            _Found(
+                f"Who {m['was']} {what} {m['done']}{m['when'] or ''} by{'' if m['when'] else scene.then}?",
+                _people(by, scene),
+                u.text,
+            ),
+        )
+    if (m := _WENT.search(u.text)) and (winner := _at(runs, m.end())) and not AWARD.search(m["prize"]):
+        yield (
+            "prize",
+            _Found(f"Who won {re.sub('^The ', 'the ', m['prize'])}{scene.then}?", _people(winner, scene), u.text),
+        )
+
+
+def _amounts(u: Unit, scene: _Scene) -> _Patterns:
+    """How much or how many: what an evening raised, how many a fair drew."""
+    if (m := _RAISED.match(u.text)) and not _doubtful(m.group()):
+        who, rest = m["who"][0].lower() + m["who"][1:], m["rest"] or ""
+        amount = re.sub(r"[.,]+$", "", m["amount"])
+        then = "" if _NAMED.search(rest) else scene.then
+        yield (
+            "number",
+            _Found(
+                f"How much {'does' if m['verb'] == 'costs' else 'did'} {who} {_BARE[m['verb']]}{rest}{then}?",
+                ((amount,),),
+                u.text,
+            ),
+        )
+    if (m := _VISITED.match(u.text)) and not _doubtful(m.group()):
+        who = m["who"][0].lower() + m["who"][1:]
+        question = f"How many {m['what']} did {who} {_VISIT[m['verb']]}{scene.then}?"
+        yield "number", _Found(question, (_figure(m["number"]),), u.text)
+
+
+def _offices(u: Unit, scene: _Scene) -> _Patterns:
+    """Who holds an office, and how old somebody is."""
+    runs = _runs(u.text)
+    for n, run in enumerate(runs):
+        who = _people(_Run(run.names[-1:]), scene)
+        if (m := _AGED.match(u.text, run.end)) and " " in who[0][0]:
+            yield "age", _Found(f"How old is {who[0][0]}?", ((m["age"],),), u.text)
+        if (m := _HOLDS.match(u.text, run.end)) and (of := _at(runs, m.end())) and " " in who[0][0]:
+            yield "office", _Found(f"Who is the {m['office']} of {m['the'] or ''}{of.text}?", who, u.text)
+        after = runs[n + 1] if n + 1 < len(runs) else None
+        if after and len(after.names) == 1 and " " in after.text and (m := _HEADS.match(u.text[run.end : after.start])):
+            yield "office", _Found(f"Who is the {m['office']} of {run.text}?", _people(after, scene), u.text)
 
 
 def _kin(u: Unit, scene: _Scene) -> _Patterns:
@@ -585,11 +779,10 @@ def _speech(scene: _Scene) -> _Patterns:
         for m in re.finditer(r"[\"“]([^\"“”]{25,600})[\"”]", line):
             after = line[m.end() :]
             runs = [r for r in _runs(after[:80]) if len(r.names) == 1]
-            speaker = None
-            if runs and (_SAID_BY.fullmatch(after[: runs[0].start]) or (
-                not after[: runs[0].start].strip() and re.match(rf"\s+{_SAYS}\b", after[runs[0].end :])
-            )):  # fmt: skip
-                speaker = runs[0]
+            told = [r for r in runs if _SAID_BY.fullmatch(after[: r.start])]
+            if runs and not after[: runs[0].start].strip() and re.match(rf"\s+{_SAYS}\b", after[runs[0].end :]):
+                told = runs[:1]
+            speaker = told[-1] if told else None  # "said Riverton coach Ana Lima": the last one
             if speaker is None:
                 continue
             name = speaker.names[0].text

@@ -176,8 +176,9 @@ def _jsonl(text: str, path: Path) -> Iterable[tuple[str, Any]]:
 def _yaml(text: str, path: Path) -> Iterable[tuple[str, Any]]:
     import yaml
 
-    loader = yaml.SafeLoader(text)
+    loader: Any = None
     try:
+        loader = yaml.SafeLoader(text)  # reads ahead: a control character is found here
         root = loader.get_single_node()
         if root is None:
             return
@@ -192,11 +193,13 @@ def _yaml(text: str, path: Path) -> Iterable[tuple[str, Any]]:
     except yaml.YAMLError as e:
         mark = getattr(e, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        yield where, Problem(where, f"not YAML ({getattr(e, 'problem', None) or e}). Correct the line.")
+        said = getattr(e, "problem", None) or getattr(e, "reason", None) or e
+        yield where, Problem(where, f"not YAML ({said}). Correct the line.")
     except (ValueError, RecursionError) as e:  # a date such as 2024-02-31
         yield str(path), Problem(str(path), f"a value cannot be read ({e}). Correct it, or put it in quotes.")
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _fact(row: Any, where: str, problems: list[Problem]) -> Fact | None:

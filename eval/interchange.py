@@ -14,13 +14,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from eval.facts import ANSWERABLE, ENDINGS, Fact, load_facts
-from eval.run import Result
+from eval.facts import ANSWERABLE, ENDINGS, load_facts
+from eval.run import Result, told
 from rag.errors import RecapError
 
 FORMATS = ("ragas", "promptfoo", "squad")
@@ -66,31 +65,14 @@ def read(path: Path) -> list[Case]:
     if path.is_dir() or path.name == "run.jsonl":
         from eval.report import load
 
-        return [of_result(r) for r in load(path).results]
+        return [_case(r) for r in load(path).results]
     if path.suffix.lower() not in ENDINGS:
         raise RecapError(f"{path} is neither a run nor facts. Name a folder that --out wrote, or a file of facts.")
-    return [of_fact(f) for f in load_facts([path])]
+    return [_case(Result(**told(f), right=False), asked=False) for f in load_facts([path])]
 
 
-def of_fact(f: Fact) -> Case:
-    """Make a case of a fact that was not asked."""
-    return Case(
-        id=f.id,
-        type=f.type,
-        question=f.question,
-        standalone=f.standalone or f.question,
-        as_of=f.as_of.isoformat() if isinstance(f.as_of, date) else None,
-        history=tuple((t.role, t.content) for t in f.history),
-        gold=f.answers,
-        must_not=f.must_not,
-        correction=f.correction,
-        quotes=tuple((e.doc, e.quote) for e in f.evidence),
-    )
-
-
-def of_result(r: Result) -> Case:
-    """Make a case of a fact that was asked."""
-    return Case(
+def _case(r: Result, *, asked: bool = True) -> Case:
+    case = Case(
         id=r.id,
         type=r.type,
         question=r.question,
@@ -101,11 +83,11 @@ def of_result(r: Result) -> Case:
         must_not=tuple(r.must_not),
         correction=tuple(r.correction),
         quotes=tuple((e["doc"], e["quote"]) for e in r.evidence),
-        answer=r.answer,
-        short=r.short or "",
-        declined=r.abstained,
-        passages=tuple(h["text"] for h in r.hits),
     )
+    if not asked:
+        return case
+    passages = tuple(h["text"] for h in r.hits)
+    return replace(case, answer=r.answer, short=r.short or "", declined=r.abstained, passages=passages)
 
 
 def write(cases: Sequence[Case], name: str, *, as_json: bool = False) -> str:

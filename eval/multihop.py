@@ -17,6 +17,7 @@ from pathlib import Path
 from eval.benchmarks import (
     Row,
     Said,
+    asked,
     by_group,
     closing,
     fill,
@@ -32,7 +33,6 @@ from eval.benchmarks import (
 )
 from eval.facts import fold
 from eval.metrics import hit_at, mrr_at
-from eval.parts import progress
 from eval.report import table
 from rag.config import Config
 from rag.errors import RecapError
@@ -102,16 +102,14 @@ def run(path: Path, *, config: Config, out: Path, limit: int | None = None) -> R
     articles, queries = load(path)
     queries = spaced(queries, limit)
     ingested = fill(config, articles)
-    records = []
-    with Library.open(config) as library, progress("Questions to ask", len(queries)) as tell:
-        for n, q in enumerate(queries, start=1):
-            hits = search(library, understand(q.text[: config.max_question_chars], library=library), top_k=TOP_K)
-            said = put(library, q.text)
-            records.append(
-                {"id": q.id, "type": q.type, "question": q.text, "gold": q.answer, **said.row(),
-                 **found(q, [h.chunk.text for h in hits]), **judged(q, said)}
-            )  # fmt: skip
-            tell(n)
+
+    def record(library: Library, q: Query) -> Row:
+        hits = search(library, understand(q.text[: config.max_question_chars], library=library), top_k=TOP_K)
+        said = put(library, q.text)
+        told: Row = {"id": q.id, "type": q.type, "question": q.text, "gold": q.answer}
+        return told | said.row() | found(q, [h.chunk.text for h in hits]) | judged(q, said)
+
+    records = asked(config, queries, record)
     summary = summed_up(records, ingested) | {"types": by_group(records, tuple(_HEADS), "type")}
     write(out, "multihop", summary, records, markdown(summary))
     return summary

@@ -9,8 +9,9 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+from xml.sax.saxutils import escape, quoteattr  # nosec B406  # it writes XML and parses none
 
 from eval.diagnose import MEANING, STAGES
 from eval.facts import TYPES
@@ -76,18 +77,48 @@ def load(path: str | Path) -> Run:
     file = path / "run.jsonl" if path.is_dir() else path
     try:
         rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line.strip()]
-        results = tuple(Result(**row) for row in rows)
+        results = tuple(_result(row) for row in rows)
         beside = file.with_name("summary.json")
         about = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
     except OSError as e:
         raise RecapError(
             f"There is no run at {path} ({e.strerror}). Make one with `recap eval FACTS --out DIR`."
         ) from e
-    except (ValueError, TypeError) as e:
+    except (ValueError, TypeError, RecursionError) as e:
         raise RecapError(f"{file} is not a run of this version of Recap. Make it again with `recap eval`.") from e
     if not results:
         raise RecapError(f"The run at {path} is empty. Make it again with `recap eval FACTS --out DIR`.")
     return Run(results=results, about=about)
+
+
+def _result(row: Any) -> Result:
+    """Make a result of a line that anybody may have written. Raises: TypeError, ValueError."""
+    result = Result(**row)
+    for name, kind in get_type_hints(Result).items():
+        if not _fits(getattr(result, name), kind):
+            raise TypeError(name)
+    for name, keys in (("history", {"role", "content"}), ("evidence", {"doc", "quote"}), ("hits", {"text"})):
+        if not all(keys <= each.keys() for each in getattr(result, name)):
+            raise ValueError(name)
+    if not all(result.gold):
+        raise ValueError("gold")
+    return result
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell whether what JSON holds is of a type as a dataclass states it."""
+    of = get_args(kind)
+    if kind is Any:
+        return True
+    if isinstance(kind, UnionType):
+        return any(_fits(value, k) for k in of)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(v, of[0]) for v in value)
+    if get_origin(kind) is dict:
+        return isinstance(value, dict) and all(_fits(v, of[1]) for v in value.values())
+    if kind is float:
+        return isinstance(value, int | float) and abs(value) < 1e300  # neither NaN nor infinite
+    return isinstance(value, kind)
 
 
 # --- figures as text -------------------------------------------------------------------------------------------------
@@ -106,6 +137,11 @@ def interval(i: Mapping[str, Any] | None, *, scale: float = 100) -> str:
     return " ".join(
         (f"{scale * i['mean']:.{digits}f}", f"[{scale * i['low']:.{digits}f}, {scale * i['high']:.{digits}f}]")
     )
+
+
+def counted(n: int | str, what: str) -> str:
+    """1, "fact" -> "1 fact"; 2 -> "2 facts"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _count(i: Mapping[str, Any]) -> str:
@@ -136,7 +172,7 @@ def gold_of(r: Result) -> str:
 def verdict(summary: Mapping[str, Any]) -> str:
     """The run in one sentence."""
     right = summary["right"]["all"]
-    parts = [f"{_count(right)} facts right"]
+    parts = [f"{_count(right)} {'fact' if right['n'] == 1 else 'facts'} right"]
     if summary["pinned"]:
         wrong = summary["pinned_wrong"]
         parts.append(f"pinned facts wrong: {', '.join(wrong)}" if wrong else f"all {summary['pinned']} pinned right")
@@ -181,6 +217,8 @@ def _tables(summary: Mapping[str, Any]) -> list[tuple[str, list[str], list[list[
     ]
     if summary.get("cold_ms") is not None:
         speed.append(["first question, cold", f"{summary['cold_ms']:.0f}", ""])
+    if not summary.get("latency_comparable", True):
+        speed.append([f"{summary['jobs']} asked at a time: not to be compared with other runs", "", ""])
     return [
         (_LOST, *_lost_table(summary["diagnosis"])),
         ("Right, by type", ["Type", "Right", "% [95%]"], rows),
@@ -205,7 +243,7 @@ def about(summary: Mapping[str, Any]) -> str:
     corpus = summary.get("corpus", {})
     git = summary.get("git")
     parts = [
-        f"{corpus.get('articles', '?')} articles ({corpus.get('hash', '?')})",
+        f"{counted(corpus.get('articles', '?'), 'article')} ({corpus.get('hash', '?')})",
         f"engine {', '.join(summary['engines']) or '?'}",
         f"embedder {summary.get('config', {}).get('embed_model', '?')}",
         f"code {git[:10] + '+' * git.endswith('+')}" if git else "",

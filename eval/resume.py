@@ -144,7 +144,7 @@ def _read(file: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
         lines = file.read_text(encoding="utf-8").split("\n")[:-1]
         head = json.loads(lines[0])
         rows = [json.loads(line) for line in lines[1:]]
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, RecursionError):
         return None, []
     sound = isinstance(head, dict) and isinstance(head.get("made_of"), dict) and isinstance(head.get("total"), int)
     return (head, rows) if sound and all(isinstance(r, dict) and "id" in r for r in rows) else (None, [])

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from eval.benchmarks import (
     Row,
     Said,
+    asked,
     by_group,
     closing,
     fill,
@@ -35,7 +36,6 @@ from eval.benchmarks import (
     text_of,
     write,
 )
-from eval.parts import progress
 from rag.config import Config
 from rag.errors import RecapError
 from rag.ingest.pipeline import article_id
@@ -153,15 +153,21 @@ def run(path: Path, *, config: Config, out: Path, limit: int | None = None) -> R
     todo = [(name, i, noise, draw(i, noise)) for name, items in files.items() for i in items for noise in NOISE[i.kind]]
     passages = dict.fromkeys(d for *_, docs in todo for d in docs if any(c.isalnum() for c in d))
     ingested = fill(config, ({"url": _url(p), "title": TITLE, "text": p} for p in passages))
-    records = []
-    with Library.open(config) as library, progress("Questions to ask", len(todo)) as tell:
-        for n, (name, item, noise, docs) in enumerate(todo, start=1):
-            said = put(library, item.query, within={article_id(_url(d)) for d in docs})
-            records.append(
-                {"id": item.id, "file": name, "kind": item.kind, "noise": noise, "group": f"{name}, noise {noise:g}",
-                 "question": item.query, "gold": [list(g) for g in item.answers], **said.row(), **judged(item, said, noise)}
-            )  # fmt: skip
-            tell(n)
+
+    def record(library: Library, one: tuple[str, Item, float, list[str]]) -> Row:
+        name, item, noise, docs = one
+        said = put(library, item.query, within={article_id(_url(d)) for d in docs})
+        told: Row = {
+            "id": item.id,
+            "file": name,
+            "kind": item.kind,
+            "noise": noise,
+            "group": f"{name}, noise {noise:g}",
+        }
+        told |= {"question": item.query, "gold": [list(g) for g in item.answers]}
+        return told | said.row() | judged(item, said, noise)
+
+    records = asked(config, todo, record)
     summary = summed_up(records, ingested) | {"groups": by_group(records, tuple(_HEADS), "group")}
     summary["groups"].pop("all")  # a mean over noise ratios says nothing
     summary["corrected"] = _corrected(records)

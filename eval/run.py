@@ -293,20 +293,7 @@ def _result(fact: Fact, *, library: Library, coverage: _Coverage, ask: Ask, find
     if not right and not error and fact.evidence:
         found = coverage.trace(fact, answer, _candidates(fact, answer, library=library, find=find))
     result = Result(
-        id=fact.id,
-        type=fact.type,
-        question=fact.question,
-        standalone=fact.standalone,
-        as_of=fact.as_of.isoformat() if fact.as_of else None,
-        history=[{"role": t.role, "content": t.content} for t in fact.history],
-        cluster=fact.cluster,
-        split=fact.split,
-        pinned=fact.pinned,
-        twin=fact.twin,
-        gold=[list(group) for group in fact.answers],
-        must_not=list(fact.must_not),
-        correction=list(fact.correction),
-        evidence=[{"doc": e.doc, "quote": e.quote} for e in fact.evidence],
+        **told(fact),
         right=right,
         reason=reason,
         answer=answer.text,
@@ -325,6 +312,26 @@ def _result(fact: Fact, *, library: Library, coverage: _Coverage, ask: Ask, find
     )
     lost = diagnose(result)
     return dataclasses.replace(result, diagnosis=dataclasses.asdict(lost)) if lost else result
+
+
+def told(fact: Fact) -> dict[str, Any]:
+    """What of a `Result` the fact alone decides, as its keyword arguments."""
+    return {
+        "id": fact.id,
+        "type": fact.type,
+        "question": fact.question,
+        "standalone": fact.standalone,
+        "as_of": fact.as_of.isoformat() if fact.as_of else None,
+        "history": [{"role": t.role, "content": t.content} for t in fact.history],
+        "cluster": fact.cluster,
+        "split": fact.split,
+        "pinned": fact.pinned,
+        "twin": fact.twin,
+        "gold": [list(group) for group in fact.answers],
+        "must_not": list(fact.must_not),
+        "correction": list(fact.correction),
+        "evidence": [{"doc": e.doc, "quote": e.quote} for e in fact.evidence],
+    }
 
 
 def _candidates(fact: Fact, answer: Answer, *, library: Library, find: Find) -> Sequence[Hit]:

@@ -24,7 +24,6 @@ from eval.ablate import (
     Noticed,
     ablate,
     failures,
-    holm,
     markdown,
     moved,
     notice,
@@ -35,7 +34,8 @@ from eval.ablate import (
     worths,
 )  # fmt: skip
 from eval.compare import compare
-from eval.facts import Evidence, FactType
+from eval.facts import Evidence, FactType, check_facts, load_facts
+from eval.metrics import holm
 from eval.record import add, lacking
 from eval.run import Result, Run
 from rag.answer.chain import ask
@@ -50,6 +50,7 @@ from rag.types import Turn
 from tests.small_coverage import COVERAGE
 
 NONE = Path("none.toml")
+GUARDS = Path(__file__).parents[1] / "eval" / "guards"
 L24, L23, TIDE, MATCH = "lantern-2024.txt", "lantern-2023.txt", "tidewater-2024.txt", "match.txt"
 BEFORE = (
     Turn("user", "who hosted the 2024 Lantern Music Awards?"),
@@ -75,9 +76,9 @@ FACTS = [
     fact("venue", "where were the 2024 Lantern Music Awards held", "Harbour Hall", L24, "took place at the Harbour Hall"),
     fact("gave", "who presented the award for best new artist", "Jo Berg", L24, "Jo Berg presented the award"),
     fact("late", "why did the football game start after its time", "rain", MATCH, "because of heavy rain"),
-    fact("before", "and the year before?", "Bruno Salt", L23, "hosted by Bruno Salt", "followup", history=BEFORE),
+    fact("before", "and the year before?", "Bruno Salt", L23, "hosted by Bruno Salt", "followup", history=BEFORE, pinned=True),
     Fact(id="not-held", type="unanswerable", question="who hosted the 2024 Brit Awards", cluster="not-held"),
-    Fact(id="not-said", type="unanswerable", question="who designed the trophy of the 2024 Lantern Music Awards", cluster="not-said"),
+    Fact(id="not-said", type="unanswerable", question="who designed the trophy of the 2024 Lantern Music Awards", cluster="not-said", pinned=True),
     Fact(id="other", type="wrong_edition", question="who presented the award for best new artist at the 2023 Lantern Music Awards", must_not=("Jo Berg",), cluster="other"),
 ]  # fmt: skip
 
@@ -162,7 +163,23 @@ def test_the_fact_that_needs_a_part_flips_without_it(part: str, lost: str, notic
 
 @pytest.mark.parametrize("name", SABOTAGES)
 def test_every_sabotage_is_noticed(name: str, noticed: dict[str, Noticed]):
-    assert noticed[name].how, noticed_markdown(list(noticed.values()))
+    assert noticed[name].comparison.fails, noticed_markdown(list(noticed.values()))
+
+
+def test_what_the_sample_cannot_show_the_guards_do(tmp_path: Path):
+    """Recency and the trained reader: switched off, each turns pinned facts of `eval/guards` wrong, and no other part does."""
+    facts = load_facts([GUARDS / "facts.jsonl"])
+    config = Config(library=tmp_path / "library", llm="none")
+    with Library.open(config, create=True) as writer:
+        assert not ingest(writer, [str(GUARDS / "articles.jsonl")]).rejected
+    with Library.open(config) as library:
+        assert check_facts(facts, library.articles(), chunks=library.chunks) == []
+        same, *found = self_test(library, facts, parts=["recency", "reader"], sabotages=())
+    assert not moved(same.comparison)
+    assert same.comparison.right["all"].n == len(facts)
+    assert {n.broken: n.how for n in found} == {"recency": "gate", "reader": "gate"}
+    assert all(i.endswith(("first", "latest", "then", "now")) for i in found[0].comparison.pinned_lost)
+    assert {"patrol", "crane"} <= set(found[1].comparison.pinned_lost)
 
 
 def test_the_gate_falls_when_a_pinned_fact_does_and_the_table_says_how_each_was_noticed(noticed: dict[str, Noticed]):
@@ -175,8 +192,8 @@ def test_the_gate_falls_when_a_pinned_fact_does_and_the_table_says_how_each_was_
     }
     found = list(noticed.values())
     assert failures(found) == []
-    blind = [replace(n, how="") if n.broken == "ranking reversed" else n for n in found]
-    assert failures(blind) == ["Not noticed: ranking reversed."]
+    blind = [replace(n, how="", comparison=found[0].comparison) if n.broken == "ranking reversed" else n for n in found]
+    assert failures(blind) == ["Not stopped: ranking reversed. Pin facts that it makes wrong."]
     unsteady = [
         replace(n, comparison=noticed["citations left out"].comparison) if n.broken == UNCHANGED else n for n in found
     ]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from eval import metrics
 from eval.__main__ import main
-from eval.compare import compare, markdown
-from eval.report import write
+from eval.compare import PRIMARY, compare, markdown
+from eval.report import load, write
 from eval.run import Result, Run
 from rag.errors import RecapError
 
@@ -94,7 +97,7 @@ def test_markdown_shows_both_answers_of_each_flip():
 
 
 @pytest.mark.parametrize(("flips", "pinned", "code"), [("==-+", True, 1), ("==-+", False, 0), ("x=++", True, 0)])
-def test_the_exit_status_is_1_only_when_a_pinned_fact_became_wrong(
+def test_a_flip_fails_the_comparison_only_when_its_fact_is_pinned(
     flips: str, pinned: bool, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     for name, results in zip("ab", runs(flips, pinned=pinned), strict=True):
@@ -102,6 +105,67 @@ def test_the_exit_status_is_1_only_when_a_pinned_fact_became_wrong(
     assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b" / "run.jsonl")]) == code
     said = capsys.readouterr().out
     assert ("Pinned facts that became wrong: fact2." in said) is (code == 1)
+
+
+def shown(values: list[float | None], **more: Any) -> list[Result]:
+    """A run of right facts whose citations show the gold so far."""
+    return [
+        result(f"f{n}", True, scores={"citation_gold": v, "mrr@10": 1.0, "em": 1.0}, **more)
+        for n, v in enumerate(values)
+    ]
+
+
+def test_a_figure_that_surely_falls_makes_a_run_worse_though_no_fact_flips(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    before, after = shown([1.0] * 30), shown([0.0] * 10 + [1.0] * 20)
+    c = compare(before, after)
+    assert (c.lost, c.figures_lower, c.verdict, c.fails) == ((), ("citation_gold",), "worse", True)
+    assert c.figure_p["citation_gold"] == pytest.approx(2 * 2 / 2**10), "ten fell and none rose; two figures are judged"
+    back = compare(after, before)
+    assert (back.figures_higher, back.verdict, back.fails) == (("citation_gold",), "better", False)
+    for name, results in (("a", before), ("b", after)):
+        write(Run(results=tuple(results), about={}), tmp_path / name)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 1
+    said = capsys.readouterr().out
+    assert "**Worse** (n = 30): became right 0, became wrong 0" in said
+    assert "Surely lower: citations that show the gold (-33.3 [" in said
+    assert "| MRR@10 | +0.0 [+0.0, +0.0] | 30 | 1 | cannot tell |" in said
+    assert "| exact match (SQuAD) | +0.0 [+0.0, +0.0] | 30 |  | not judged |" in said
+
+
+def test_few_that_fall_or_as_many_that_rise_are_no_verdict():
+    one = shown([1.0] * 40)
+    assert compare(one, shown([0.0] * 5 + [1.0] * 35)).verdict == "cannot tell", "2 / 2**5, twice for two figures"
+    assert compare(shown([1.0] * 9 + [0.0] * 8), shown([0.0] * 9 + [1.0] * 8)).verdict == "cannot tell"
+    assert compare(one, one).figure_p == {"mrr@10": 1, "citation_gold": 1}
+    assert not compare(one, shown([None] * 40)).fails, "a figure that one run lacks is not compared"
+    together = shown([1.0] * 40, cluster="one"), shown([0.0] * 12 + [1.0] * 28, cluster="one")
+    assert compare(*together).verdict == "cannot tell", "one cluster"
+
+
+def test_runs_that_differ_by_chance_alone_are_seldom_called_worse(monkeypatch: pytest.MonkeyPatch):
+    """By the rule one of 20 at most; a build that answers the same is never called anything."""
+    bootstrap, flips = metrics.bootstrap_mean, metrics.sign_flip
+    monkeypatch.setattr(metrics, "bootstrap_mean", lambda v, c, **k: bootstrap(v, c, **k | {"resamples": 400}))
+    monkeypatch.setattr(metrics, "sign_flip", lambda a, b, c: flips(a, b, c, resamples=400))
+    rng = np.random.default_rng(5)
+
+    def run() -> list[Result]:
+        drawn = rng.random((20, len(PRIMARY) + 1)).repeat(3, axis=0)  # 20 clusters of three, each of one mind
+        rows = enumerate(drawn)
+        return [
+            result(
+                f"f{n}",
+                d[0] < 0.8,
+                cluster=str(n // 3),
+                scores={f: float(x < 0.7) for f, x in zip(PRIMARY, d[1:], strict=True)},
+            )
+            for n, d in rows
+        ]
+
+    worse = sum(compare(run(), run()).fails for _ in range(150))
+    assert worse <= 15, "5% of 150 is 7.5; 15 or more come once in a hundred"
 
 
 def test_over_enough_clusters_the_interval_decides_and_says_so():
@@ -148,3 +212,25 @@ def test_every_later_run_is_compared_with_the_first(tmp_path: Path, capsys: pyte
     assert "# Recap eval: b compared with a" in said
     assert "# Recap eval: c compared with a" in said
     assert main(["compare", *paths[:2]]) == 0
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"history": 3}, {"history": [{"role": "user"}]}, {"evidence": [None]}, {"evidence": [{}]}, {"gold": [[]]}, {"hits": [{}]},
+        {"scores": {"f1": {}}}, {"scores": {"f1": float("nan")}}, {"pinned": "yes"}, {"id": None}, {"question": ["x"]},
+    ],
+)  # fmt: skip
+def test_a_run_of_other_types_is_refused(tmp_path: Path, changed: dict[str, object]) -> None:
+    row = {"id": "a", "type": "fact", "question": "Who?", "right": True, "gold": [["Ann"]]}
+    (tmp_path / "run.jsonl").write_text(json.dumps(row) + "\n")
+    assert load(tmp_path).results[0].id == "a"
+    (tmp_path / "run.jsonl").write_text(json.dumps(row | changed) + "\n")
+    with pytest.raises(RecapError, match="is not a run"):
+        load(tmp_path)
+
+
+def test_a_run_that_nests_without_end_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.jsonl").write_text("[" * 100_000)
+    with pytest.raises(RecapError, match="is not a run"):
+        load(tmp_path)

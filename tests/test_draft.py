@@ -15,7 +15,9 @@ from eval.__main__ import main
 from eval.draft import Draft, decide, draft_facts, draft_with_model, find_article
 from eval.facts import FactsError, check_facts, load_facts, parse_fact
 from rag.answer.prompt import Message
+from rag.config import Config
 from rag.errors import LLMUnavailable
+from rag.ingest.pipeline import ingest
 from rag.store.library import Library
 from tests.loopback_llm import LoopbackLLM
 from tests.small_coverage import small_library
@@ -63,10 +65,53 @@ def test_what_is_denied_or_only_hoped_for_is_not_drafted(coverage: Library):
 
 def test_a_match_has_its_winner_its_score_and_its_crowd(coverage: Library):
     found = said(drafted(coverage, "match.txt"))
-    day = "as reported on June 2, 2024"
-    assert found[f"Who beat Westerby United, {day}?"] == ["Alder Rovers"]
-    assert found[f"What was the score when Alder Rovers beat Westerby United, {day}?"][0] == "3-1"
+    assert found["Who beat Westerby United?"] == ["Alder Rovers"]
+    assert found["What was the score when Alder Rovers beat Westerby United?"][0] == "3-1"
     assert found["How big was the crowd at Quay Park?"] == ["18,400"]
+    assert {r.get("as_of") for r in drafted(coverage, "match.txt") if "answers" in r} == {"2024-06-02"}, (
+        "day of the report"
+    )
+
+
+GALA = """Harbour City Gala Raises $2.4 Million for Sea Rescue
+
+October 18, 2025
+
+HARBOUR CITY - Mira Sandoval hosted the gala on Friday night at the Old Customs House, and she kept 640 guests laughing.
+
+The evening raised $2.4 million for the Coastal Rescue Trust, more than twice what last year's dinner brought in.
+
+The jazz singer Ilse Brandt performed "Low Tide" with her trio before the auction. In May the town raised £96,000 for a new pier.
+
+The highest bid came from shipbuilder Henrik Aas, who paid $85,000 for a week on a lighthouse island.
+
+- The keynote was given by Priya Raman, the chief executive of Oakline, and it lasted two hours.
+
+- Best in Show went to Studio Pell for its paper-thin piano.
+
+Engineer Sunita Pawar designed the quieter wheels that made it possible. Walter Broom founded the Hedge Press in 1974.
+
+Colin Fry did not present the medal, and Pia Lund would have opened the bar. Gus Okafor gave it to her.
+"""
+
+
+def test_what_a_sentence_says_of_its_own_subject_is_drafted_without_a_known_event(tmp_path: Path):
+    (tmp_path / "gala.txt").write_text(GALA)
+    config = Config(library=tmp_path / "library", llm="none")
+    with Library.open(config, create=True) as writer:
+        assert not ingest(writer, [str(tmp_path / "gala.txt")]).rejected
+        found = said(drafted(writer, "gala.txt"))
+    assert found["Who hosted the gala?"] == ["Mira Sandoval"]
+    assert found["How much did the evening raise for the Coastal Rescue Trust?"] == ["$2.4 million"]
+    assert found["How much did the town raise for a new pier?"] == ["£96,000"], "the month is no doubt"
+    assert found['Who performed "Low Tide"?'] == ["Ilse Brandt"]
+    assert found["Who paid $85,000 for a week on a lighthouse island?"] == ["Henrik Aas"]
+    assert found["Who was the keynote given by?"] == ["Priya Raman"]
+    assert found["Who is the chief executive of Oakline?"] == ["Priya Raman"]
+    assert found["Who won Best in Show?"] == ["Studio Pell"]
+    assert found["Who designed the quieter wheels?"] == ["Sunita Pawar"]
+    assert found["Who founded the Hedge Press in 1974?"] == ["Walter Broom"]
+    assert not {"Colin Fry", "Pia Lund", "Gus Okafor"} & {a for answers in found.values() for a in answers}
 
 
 def test_drafts_pass_the_check_and_quote_the_article(coverage: Library, tmp_path: Path):
@@ -270,7 +315,7 @@ def test_new_lets_a_configured_model_draft_and_says_what_it_dropped(
         assert main(words) == 0
     told = capsys.readouterr()
     assert json.loads(told.out.splitlines()[0])["question"] == GOOD["question"]
-    assert "drafts by openai-like:tiny" in told.err
+    assert "1 draft by openai-like:tiny" in told.err
     assert "; 1 dropped, which it does not bear out." in told.err
     assert main(words) == 0, "the server is gone: the patterns draft"
     told = capsys.readouterr()

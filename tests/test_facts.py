@@ -384,3 +384,10 @@ def test_the_schema_names_the_types_and_keys_of_the_loader_and_is_installed_with
     assert tuple(schema["properties"]["type"]["enum"]) == TYPES
     assert set(schema["properties"]) == _KEYS
     assert SCHEMA.parent == Path(load_facts.__code__.co_filename).parent
+
+
+def test_a_control_character_in_yaml_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "facts.yaml").write_bytes(b"- id: a\x00\n")
+    facts, problems = read_facts([tmp_path / "facts.yaml"])
+    assert not facts
+    assert "not YAML" in str(problems[0])

@@ -16,7 +16,7 @@ from eval import resume as module
 from eval import run as run_module
 from eval.__main__ import main
 from eval.facts import Evidence
-from eval.report import load
+from eval.report import load, markdown
 from eval.resume import PARTIAL, unfinished
 from rag.errors import RecapError
 from rag.store.library import Library
@@ -73,6 +73,8 @@ def test_order_and_number_at_a_time_change_no_verdict_and_results_stay_in_the_fi
     assert verdicts(shuffled) == verdicts(again) == verdicts(plain)
     assert [r.id for r in again.results] == [f.id for f in FACTS]
     assert (plain.about["latency_comparable"], again.about["latency_comparable"]) == (True, False)
+    said = [markdown(run.results, run.summary()) for run in (plain, again)]
+    assert ["not to be compared" in text for text in said] == [False, True]
     asked: list[str] = []
 
     def ask(library: Any, question: str, **more: Any) -> Any:
@@ -190,3 +192,8 @@ def test_stopped_by_hand_the_command_says_how_to_go_on_and_does(
     assert "/2 facts right" in said.out
     assert main([*words, "--jobs", "2"]) == 0
     assert "2 were asked at a time: do not compare these latencies" in capsys.readouterr().out
+
+
+def test_what_was_kept_may_nest_without_end(tmp_path: Path) -> None:
+    (tmp_path / PARTIAL).write_text("[" * 100_000 + "\n")
+    assert unfinished(tmp_path) is None

@@ -6,6 +6,7 @@ from rag.answer.match import Matcher, Term, Vocabulary, name_match, phrase_stems
 from rag.answer.units import Unit, article_units
 from rag.retrieve.words import stem
 from rag.types import Article
+from tests.conftest import CountingEmbedder
 from tests.small_coverage import COVERAGE
 
 UNITS = [
@@ -127,3 +128,12 @@ def test_the_thesaurus_is_by_stem_and_a_set_goes_both_ways() -> None:
 def test_turns_of_phrase_stand_for_words() -> None:
     assert stem("won") in phrase_stems("Ana took home the prize")
     assert phrase_stems("it rained") == frozenset()
+
+
+def test_words_that_were_forgotten_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that had seen 50,000 words forgot all of them in the middle of a question, and could not answer that one."""
+    monkeypatch.setattr("rag.answer.match.REMEMBERED", 3)
+    embedder = CountingEmbedder("forgetful")
+    for asked in ("ferry", "lantern", "ferry"):
+        Matcher(WORDS, embedder=embedder).prepare([word(asked)])
+    assert embedder.texts.count("ferry") >= 2

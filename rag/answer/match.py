@@ -27,6 +27,7 @@ EXACT, SYNONYM, NEARBY, MEANING = 1.0, 0.9, 0.85, 0.75
 ALIKE = (
     0.66  # cosine of two single words from which they count as saying the same (dad/father 0.90, sons/daughters 0.65)
 )
+REMEMBERED = 50_000  # words whose vectors are kept, about 80 MB; then they are forgotten and begin anew
 SPELLED = 0.84  # difflib ratio from which a longer word counts as misspelled
 
 
@@ -251,16 +252,18 @@ class Matcher:
 def _same_meaning(word: str, vocabulary: tuple[str, ...], embedder: Embedder) -> set[str]:
     import numpy as np
 
-    missing = [w for w in {word, *vocabulary} if (embedder.name, w) not in _WORDS]
+    # Taken out before anything is put in: another thread, or this one, may empty what is remembered at any time.
+    known = {w: v for w in {word, *vocabulary} if (v := _WORDS.get((embedder.name, w))) is not None}
+    missing = [w for w in {word, *vocabulary} if w not in known]
     if missing:
-        if len(_WORDS) > 50_000:
+        if len(_WORDS) > REMEMBERED:
             _WORDS.clear()
         for w, v in zip(missing, embedder.embed(missing), strict=True):
-            _WORDS[embedder.name, w] = v
+            known[w] = _WORDS[embedder.name, w] = v
     if not vocabulary:
         return set()
-    rows = np.stack([_WORDS[embedder.name, w] for w in vocabulary])
-    scores = rows @ _WORDS[embedder.name, word]
+    rows = np.stack([known[w] for w in vocabulary])
+    scores = rows @ known[word]
     return {stem(w) for w, s in zip(vocabulary, scores, strict=True) if s >= ALIKE and stem(w) != stem(word)}
 
 

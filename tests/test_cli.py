@@ -399,7 +399,7 @@ def test_a_damaged_library_is_refused(recap: Shell) -> None:
     (recap.folder / ".recap").mkdir()
     (recap.folder / ".recap" / "library.sqlite3").write_bytes(b"SQLite format 3\0" + b"\xff" * 4096)
     for words in (["ask", "Who?"], ["ingest", "."], ["articles"]):
-        recap.fails(*words, says="Put it back from a backup, or remove the folder")
+        recap.fails(*words, says="`recap doctor --mend` mends what it can; else put it back from a backup")
 
 
 def test_a_locked_library(recap: Shell, filled: Path) -> None:
@@ -548,7 +548,7 @@ def test_help_loads_nothing_heavy(recap: Shell) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     told = done.stdout.splitlines()
-    for command in ("ingest", "ask", "search", "articles", "remove", "chat", "eval", "doctor", "rebuild"):
+    for command in ("ingest", "ask", "search", "articles", "remove", "chat", "password", "eval", "doctor", "rebuild"):
         assert any(line.startswith(f"    {command} ") for line in told)
     for heavy in ("numpy", "chromadb", "llama_index", "openvino", "torch", "gradio", "rich", "httpx", "filelock"):
         assert f"'{heavy}'" not in told[-1]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,8 +18,9 @@ import numpy as np
 import pytest
 
 from rag import doctor
+from rag.__main__ import run
 from rag.config import Config
-from rag.doctor import Finding, examine, rebuild
+from rag.doctor import Finding, examine, mend, rebuild
 from rag.errors import ReaderModelError
 from rag.ingest.pipeline import ingest
 from rag.retrieve.search import search
@@ -24,8 +28,9 @@ from rag.store import embed
 from rag.store.library import FILE, Library
 from tests.conftest import ARTICLES, write_articles
 from tests.loopback_llm import LoopbackLLM
+from tests.test_pipeline import consistent, content
 
-NAMES = ["python", "packages", "model", "reader", "library", "vectors", "index", "llm", "disk"]
+NAMES = ["python", "packages", "model", "reader", "library", "vectors", "index", "llm", "disk", "leftovers"]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +107,6 @@ def test_an_empty_library(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_damage_to_the_file(damage: list[str], name: str, says: str, config: Config) -> None:
-    import re
-
     change(config, *damage)
     assert re.search(says, wrong(config)[name])
 
@@ -192,7 +195,9 @@ def test_a_damaged_model(config: Config, tmp_path: Path, monkeypatch: pytest.Mon
     before = (source / "model.bin").read_bytes()
     for damaged in (bytes(weights), b""):  # found when it is loaded, and converted anew
         (copy / "model.bin").write_bytes(damaged)
-        assert wrong(config) == {}
+        found = {f.name: f for f in examine(config)}
+        assert all(f.ok for f in found.values())
+        assert "converted copy was damaged, and was made again" in found["model"].text
         assert (copy / "model.bin").read_bytes() == before
 
 
@@ -253,3 +258,272 @@ def test_a_damaged_reader_is_said(config: Config, monkeypatch: pytest.MonkeyPatc
     off = {f.name: f for f in examine(replace(config, reader="rules"))}
     assert off["reader"].ok
     assert "switched off" in off["reader"].text
+
+
+# --- mending ----------------------------------------------------------------------------------------------------------
+
+
+def rows(config: Config) -> dict[str, Any]:
+    """What the library holds, damaged or not, but for the numbers and the state of its chunks."""
+    db = sqlite3.connect(config.library / FILE)
+    db.row_factory = sqlite3.Row
+    tables = {
+        "articles": "SELECT * FROM articles ORDER BY id",
+        "chunks": "SELECT id, article_id, start, end, kind, header, text, vector FROM chunks ORDER BY id",
+        "events": "SELECT * FROM article_events ORDER BY article_id, key, edition",
+        "bands": "SELECT * FROM bands ORDER BY key, article_id",
+        "copies": "SELECT * FROM copies ORDER BY a, b",
+    }
+    out = {name: [tuple(r) for r in db.execute(sql)] for name, sql in tables.items()}
+    db.close()
+    return out
+
+
+@pytest.fixture(scope="module")
+def model() -> embed.Embedder:
+    """The packaged model, loaded once."""
+    return embed.load_embedder(Config())
+
+
+@pytest.fixture
+def quick(model: embed.Embedder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what costs seconds and is not damaged: loading models, asking the index in another process."""
+    monkeypatch.setattr(embed, "load_embedder", lambda config: model)
+    for name in ("_reader", "_index"):
+        monkeypatch.setattr(doctor, name, lambda *_: iter(()))
+    monkeypatch.setattr(doctor, "_wrong_files", lambda package: "")
+
+
+OTHER = np.eye(1, 384, 7, dtype=np.float32).tobytes().hex()
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (["UPDATE chunks SET start = start + 1, end = end + 1 WHERE n = 3"], "does not stand where it should; made again"),
+        (["DROP TRIGGER chunks_removed", "UPDATE chunks SET text = text || '!' WHERE n = 2"], "is not what was stored; made again"),
+        (["UPDATE chunks SET text = text || ' zebra' WHERE n < 4"], "is not what was stored; made again"),
+        (["UPDATE chunks SET header = 'another' WHERE n = 2"], "is not what was stored; made again"),
+        (["UPDATE chunks SET id = 'nothing' WHERE n = 2"], "is not what was stored; made again"),
+        ([f"UPDATE chunks SET vector = x'{OTHER}' WHERE n = 1"], "was not that of its text; made again"),
+        ([f"UPDATE chunks SET vector = x'{OTHER}'"], "was not that of its text; made again"),
+        (["UPDATE chunks SET vector = zeroblob(1536) WHERE n = 1"], "a vector is not what was stored; made again"),
+        (["UPDATE chunks SET vector = substr(vector, 1, 8) WHERE n = 1"], "vectors of different lengths; made again"),
+        (["DELETE FROM chunks WHERE n = 2"], "the passages were not those of its text; made again"),
+        (["DELETE FROM chunks WHERE article_id = (SELECT min(id) FROM articles)"], "the passages were not"),
+        (["UPDATE article_events SET edition = '1999'"], "the events were not"),
+        (["DELETE FROM article_events"], "the events were not"),
+        (["UPDATE articles SET title = 'Another'"], "is not what was stored; made again"),
+        (["UPDATE articles SET events = '[]', cluster = 'c'"], "is not what was stored; made again"),
+        (["INSERT INTO chunks_fts(chunks_fts) VALUES ('delete-all')"], "The full-text index was made again"),
+        (["INSERT INTO bands VALUES ('k', 'gone')"], "1 row of no article"),
+        (["INSERT INTO chunks VALUES (99, 'gone-x', 'gone', 0, 1, 'text', '', 'x', x'00', 0)"], "1 row of no article"),
+        (["UPDATE chunks SET indexed = 0 WHERE n = 1"], "behind by 1 chunk and has been brought up"),
+        (["INSERT INTO tombstones VALUES ('x')"], "behind by 1 chunk and has been brought up"),
+    ],
+)  # fmt: skip
+def test_what_is_derived_is_mended(damage: list[str], says: str, config: Config, quick: None) -> None:
+    before = rows(config)
+    change(config, *damage)
+    if "DROP" in damage[0]:
+        change(config, TRIGGER)
+    damaged = rows(config)
+    found = wrong(config)
+    assert found or "behind" in says  # which the index says
+    assert rows(config) == damaged  # looking changes nothing
+    repairs = list(mend(config))
+    assert [f for f in repairs if not f.ok] == []
+    assert any(re.search(says, f.text) for f in repairs), repairs
+    assert wrong(config) == {}
+    assert rows(config) == before
+    assert list(mend(config)) == []
+    with Library.open(config, write=True) as library:
+        consistent(library)
+
+
+TRIGGER = """CREATE TRIGGER chunks_removed AFTER DELETE ON chunks BEGIN
+    INSERT INTO chunks_fts(chunks_fts, rowid, header, text) VALUES ('delete', old.n, old.header, old.text);
+    INSERT OR IGNORE INTO tombstones VALUES (old.id); END"""
+
+
+def test_an_index_of_the_file_is_mended(config: Config, quick: None) -> None:
+    """Half of its entries are another's, as a write that went astray leaves it."""
+    change(
+        config,
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = 'CREATE INDEX articles_url ON articles(outlet)' WHERE name = 'articles_url'",
+        "PRAGMA writable_schema = RESET",
+        "REINDEX articles_url",
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_master SET sql = 'CREATE INDEX articles_url ON articles(url)' WHERE name = 'articles_url'",
+    )
+    assert "An index of the file is not that of its rows" in wrong(config)["library"]
+    repairs = list(mend(config))
+    assert "The indexes of the file were made again" in repairs[0].text
+    assert wrong(config) == {}
+
+
+def test_the_index_is_mended(config: Config) -> None:
+    shutil.rmtree(config.library / "index")
+    assert [f.name for f in mend(config)] == ["index"]
+    assert wrong(config) == {}
+    with Library.open(config, write=True) as library:
+        library.index._collection.delete(ids=sorted(library.index.ids())[:1])
+    repairs = list(mend(config))
+    assert [(f.name, f.ok) for f in repairs] == [("index", True)]
+    assert wrong(config) == {}
+    for file in (config.library / "index").rglob("*"):
+        if file.is_file() and file.stat().st_size > 512:
+            file.write_bytes(bytes(file.stat().st_size))
+    assert [f.name for f in mend(config)] == ["index"]
+    assert wrong(config) == {}
+
+
+def test_nothing_is_mended_where_nothing_is_wrong(config: Config, quick: None) -> None:
+    with Library.open(config) as library:
+        before = (library.generation, content(library))
+    assert list(mend(config)) == []
+    with Library.open(config) as library:
+        assert (library.generation, content(library)) == before
+    assert list(mend(Config(library=config.library / "none", llm="none"))) == []
+    assert not (config.library / "none").exists()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE articles SET text = replace(text, 'a', 'e') WHERE id = (SELECT min(id) FROM articles)",
+        "UPDATE articles SET source = 'file:///another' WHERE id = (SELECT min(id) FROM articles)",
+        "UPDATE articles SET authors = '[' WHERE id = (SELECT min(id) FROM articles)",
+        "UPDATE articles SET text = CAST(x'ff00fe' AS TEXT) WHERE id = (SELECT min(id) FROM articles)",
+    ],
+)
+def test_an_article_that_is_damaged_is_said_with_what_to_do(damage: str, config: Config, quick: None) -> None:
+    change(
+        config,
+        damage,
+        "UPDATE chunks SET start = start + 1, end = end + 1 WHERE article_id = (SELECT max(id) FROM articles)",
+    )
+    db = sqlite3.connect(config.library / FILE)
+    before = (
+        list(db.execute("SELECT id, CAST(text AS BLOB), derived_key FROM articles")),
+        list(db.execute("SELECT * FROM chunks")),
+    )
+    repairs = list(mend(config))
+    assert [f for f in repairs if not f.ok]
+    assert all("Run `recap restore FILE --force`" in f.text for f in repairs if not f.ok), repairs
+    assert "damaged" in wrong(config)["library"]
+    after = (
+        list(db.execute("SELECT id, CAST(text AS BLOB), derived_key FROM articles")),
+        list(db.execute("SELECT * FROM chunks")),
+    )
+    assert after == before  # not made worse
+    db.close()
+
+
+def test_a_file_that_is_torn_is_said_with_what_to_do(config: Config, quick: None) -> None:
+    file = config.library / FILE
+    data = bytearray(file.read_bytes())
+    data[8192 * 6 :] = b"\xa5" * len(data[8192 * 6 :])
+    file.write_bytes(data)
+    [found] = [f for f in mend(config) if not f.ok]
+    assert "recap restore FILE --force" in found.text
+    assert file.read_bytes() == data
+
+
+def test_vectors_of_another_model_are_not_mended_by_this_one(config: Config, quick: None) -> None:
+    change(
+        config,
+        "UPDATE meta SET value = 'other' WHERE key = 'embedder'",
+        "UPDATE chunks SET start = start + 1 WHERE n = 1",
+    )
+    before = rows(config)
+    [found] = list(mend(config))
+    assert not found.ok
+    assert "without other" in found.text
+    assert rows(config) == before
+
+
+def test_a_library_that_is_being_written_is_not_mended(config: Config, quick: None) -> None:
+    with Library.open(config, write=True):
+        [found] = list(mend(config))
+    assert not found.ok
+    assert "Another process is writing" in found.text
+
+
+def test_what_stopped_runs_left_is_swept(
+    config: Config, quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Path(shutil.copytree(embed.converted_dir(embed.packaged_model_dir()).parent, tmp_path / "cache"))
+    monkeypatch.setenv("RECAP_CACHE", str(cache))
+    old = [config.library / n for n in ("library.sqlite3.new", "feedback.jsonl.new", "index.wanted", "index.12-34")]
+    for path in old:
+        path.write_text("half")
+    (config.library / "restore.part").mkdir()
+    (cache / ".convert-abc").mkdir()
+    old += [config.library / "restore.part", cache / ".convert-abc"]
+    kept = [config.library / n for n in ("feedback.jsonl", "index.seal", "index.notes", "mine.new")]
+    for path in kept:
+        path.touch()
+    for path in old:
+        os.utime(path, (1, 1))
+    (cache / ".convert-now").mkdir()  # another process may be at it
+    found = {f.name: f for f in examine(config)}["leftovers"]
+    assert found.ok
+    assert "6 files" in found.text
+    swept = {f.text.split(" was left")[0] for f in mend(config) if f.name == "leftovers"}
+    assert swept == {str(p) for p in old if p.name != "index.wanted"}  # that one went as the index was opened
+    assert not any(p.exists() for p in old)
+    assert all(p.exists() for p in kept)
+    assert (cache / ".convert-now").exists()
+    assert {f.name: f for f in examine(config)}["leftovers"].text.startswith("Nothing is left over")
+
+
+def test_a_converted_model_that_was_converted_wrong_is_converted_again(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = embed.converted_dir(embed.packaged_model_dir())
+    copy = Path(shutil.copytree(source, tmp_path / "cache" / source.name))
+    weights = bytearray((copy / "model.bin").read_bytes())
+    weights[60_000_000:70_000_000] = bytes(10_000_000)
+    (copy / "model.bin").write_bytes(weights)
+    (copy / "sums.json").write_text(json.dumps(embed._sums(copy)))  # the checksum of what is wrong
+    monkeypatch.setenv("RECAP_CACHE", str(tmp_path / "cache"))
+    assert "`recap doctor --mend`" in wrong(config)["model"]
+    repairs = [f for f in mend(config) if f.name == "model"]
+    assert [f.ok for f in repairs] == [True]
+    assert "converted again" in repairs[0].text
+    assert (copy / "model.bin").read_bytes() == (source / "model.bin").read_bytes()
+    assert wrong(config) == {}
+
+
+def test_a_file_of_the_embedding_model_that_is_not_the_installed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert doctor._wrong_files(doctor._EMBED_PACKAGE) == ""
+    info = tmp_path / "tiny_model-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-model\nVersion: 1\n")
+    (info / "RECORD").write_text(
+        "weights.bin,sha256=LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564,3\ntiny_model-1.dist-info/RECORD,,\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for data, says in ((b"foo", ""), (b"fop", "weights.bin")):
+        (tmp_path / "weights.bin").write_bytes(data)
+        assert doctor._wrong_files("tiny-model") == says
+    (tmp_path / "weights.bin").unlink()
+    assert doctor._wrong_files("tiny-model") == "weights.bin"
+
+
+def test_the_command_mends_and_looks_again(config: Config, quick: None, capsys: pytest.CaptureFixture[str]) -> None:
+    change(config, "UPDATE chunks SET start = start + 1, end = end + 1 WHERE n = 3")
+    words = ["doctor", "--library", str(config.library), "--llm", "none"]
+    assert run(words) == 1
+    assert "WRONG  library" in capsys.readouterr().out
+    assert run([*words, "--mend"]) == 0
+    said = capsys.readouterr().out
+    assert re.search("mended library .*made again from its text", said)
+    assert said.rstrip().endswith("All is well.")
+    assert run([*words, "--mend", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["repairs"]) == (True, [])

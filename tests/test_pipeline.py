@@ -18,6 +18,7 @@ from rag.errors import EmbedError
 from rag.ingest.pipeline import article_id, ingest, remove
 from rag.store.library import FILE, Library
 from tests.conftest import ARTICLES, GALLERY, REPORT, CountingEmbedder, write_articles
+from tests.torture.storage import consistent, content
 
 Make = Callable[..., Library]
 
@@ -31,39 +32,12 @@ def dump(library: Library) -> list[str]:
         db.close()
 
 
-def content(library: Library) -> dict[str, list[tuple[Any, ...]]]:
-    """What the library holds, in no order of arrival."""
-    tables = {
-        "articles": "SELECT * FROM articles ORDER BY id",
-        "chunks": "SELECT id, article_id, start, end, kind, header, text, vector FROM chunks ORDER BY id",
-        "events": "SELECT * FROM article_events ORDER BY article_id, key, edition",
-        "copies": "SELECT * FROM copies ORDER BY a, b",
-        "bands": "SELECT * FROM bands ORDER BY key, article_id",
-    }
-    return {k: [tuple(r) for r in library.rows(sql)] for k, sql in tables.items()}
-
-
 def source(folder: Path, name: str) -> str:
     return (folder / name).resolve().as_uri()
 
 
 def by_name(library: Library) -> dict[str, Any]:
     return {a.source.rsplit("/", 1)[1]: a for a in library.articles()}
-
-
-def consistent(library: Library) -> None:
-    """Every chunk is where its offsets say, in the full text, in the index once; nothing else is."""
-    library.index.sync()
-    chunks = {r["id"]: r for r in library.rows("SELECT * FROM chunks")}
-    for c in chunks.values():
-        article = library.article(c["article_id"])
-        assert article is not None
-        assert article.text[c["start"] : c["end"]] == c["text"]
-    assert library.index.ids() == set(chunks)
-    assert library.rows("SELECT count(*) FROM chunks_fts")[0][0] == len(chunks)
-    assert library.rows("SELECT count(*) FROM tombstones")[0][0] == 0
-    assert library.counts()["pending"] == 0
-    assert library.integrity() == "ok"
 
 
 def test_what_an_article_says_about_itself_is_read(library: Library) -> None:

@@ -168,3 +168,12 @@ def test_any_environment_is_a_config_or_a_sentence(env: dict[str, str]) -> None:
     except ConfigError as e:
         message = str(e)
     assert message is None or message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "content", ["top_k = inf", "llm_deadline_s = " + "9" * 400, "port = " + "9" * 5000, "a = " + "[" * 5000]
+)
+def test_a_number_or_a_nesting_without_end_is_a_sentence(tmp_path: Path, content: str) -> None:
+    (tmp_path / "recap.toml").write_text(content)
+    with pytest.raises(ConfigError, match=r"\.$"):
+        Config.load({}, toml=tmp_path / "recap.toml")

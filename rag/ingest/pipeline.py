@@ -30,7 +30,7 @@ from rag.store.embed import embed_passages
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
-PIPELINE_VERSION = "5"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
+PIPELINE_VERSION = "6"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
 _BATCH_ARTICLES = 24  # in one transaction, and embedded together; the index follows at the end, or at the next opening
 
 
@@ -121,6 +121,19 @@ def remove(library: Library, ids: Iterable[str]) -> int:
     return len(gone)
 
 
+def remake(library: Library, ids: Iterable[str]) -> int:
+    """Make everything that is derived of these articles again from their stored text; return the number of chunks embedded.
+
+    What the library has of it is not looked at: it may be damaged. Raises: LibraryError, EmbedError.
+    """
+    run = _Run()
+    every = sorted(set(ids))
+    for at in range(0, len(every), _BATCH_ARTICLES):
+        part = [replace(s, derived_key="") for s in library.stored(every[at : at + _BATCH_ARTICLES])]
+        _write_derived(library, part, {s.article.id: bands(s.article.text) for s in part}, run, anew=True)
+    return run.embedded
+
+
 def article_id(source: str) -> str:
     """Return the id of the article from `source`: 16 hex digits, the same on every run."""
     return hashlib.sha256(source.encode()).hexdigest()[:16]
@@ -172,10 +185,11 @@ def _write_derived(
     *,
     also: Iterable[str] = (),
     gone: Sequence[str] = (),
+    anew: bool = False,
 ) -> None:
     """Derive clusters, lent dates, events and chunks of `changed` and of every article that they touch; write them.
 
-    `also` are articles whose cluster may have changed, `gone` are taken out.
+    `also` are articles whose cluster may have changed, `gone` are taken out. `anew` trusts no chunk that is there.
     """
     fresh = {s.article.id: s for s in changed}
     pairs = _copies(library, fresh, new_bands)
@@ -198,7 +212,7 @@ def _write_derived(
             made = _derive(library, s, group, cluster)
             if made.derived_key != s.derived_key:
                 derived.append((made, chunk(made.article, chunk_tokens=library.config.chunk_tokens)))
-    vectors = _embed(library, [c for _, chunks in derived for c in chunks], run)
+    vectors = _embed(library, [c for _, chunks in derived for c in chunks], run, anew=anew)
     with library.transaction() as db:
         for i in gone:
             db.execute("DELETE FROM chunks WHERE article_id = ?", (i,))
@@ -207,6 +221,8 @@ def _write_derived(
         for i in new_bands:
             db.execute("DELETE FROM copies WHERE a = ?1 OR b = ?1", (i,))
         for s, chunks in derived:
+            if anew:
+                db.execute("DELETE FROM chunks WHERE article_id = ?", (s.article.id,))
             _write_article(db, s, chunks, vectors)
         for i, keys in new_bands.items():
             db.execute("DELETE FROM bands WHERE article_id = ?", (i,))
@@ -269,10 +285,10 @@ def _first_words(article: Article) -> str:
     return unquote(Path(urlsplit(article.source).path).stem) or article.source
 
 
-def _embed(library: Library, chunks: Sequence[Chunk], run: _Run) -> dict[str, bytes]:
-    """Return each chunk's vector; what the library has already is not embedded again."""
+def _embed(library: Library, chunks: Sequence[Chunk], run: _Run, *, anew: bool = False) -> dict[str, bytes]:
+    """Return each chunk's vector; what the library has already is not embedded again, unless all is made `anew`."""
     have: dict[str, bytes] = {}
-    for at in range(0, len(chunks), 500):
+    for at in range(0, 0 if anew else len(chunks), 500):
         ids = json.dumps([c.id for c in chunks[at : at + 500]])
         rows = library.rows("SELECT id, vector FROM chunks WHERE id IN (SELECT value FROM json_each(?))", (ids,))
         have.update((r["id"], r["vector"]) for r in rows)

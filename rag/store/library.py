@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 FILE = "library.sqlite3"
 VERSION = 2
+RESTORED = "backup"  # a key of `meta`: this file was put in place, and what index stands beside it is not of it
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE articles (
@@ -106,11 +107,18 @@ class Library:
 
     @classmethod
     def open(
-        cls, config: Config, *, write: bool = False, create: bool = False, embedder: Embedder | None = None
+        cls,
+        config: Config,
+        *,
+        write: bool = False,
+        create: bool = False,
+        embedder: Embedder | None = None,
+        verify: bool = True,
     ) -> Library:
         """Open the library at `config.library`; `create` makes it when there is none, and opens it for writing.
 
-        `embedder` stands in for the model that the configuration names.
+        `embedder` stands in for the model that the configuration names. Without `verify` rows that are damaged are let
+        pass, for who means to mend them.
 
         Raises: LibraryMissing, LibraryLocked (another process writes), LibraryCorrupt (damaged: refused).
         """
@@ -118,8 +126,8 @@ class Library:
         if not file.is_file():
             if (config.library / "index").exists():
                 raise LibraryCorrupt(
-                    f"The library in {config.library} has an index but no {FILE}. Put the file back from a backup, "
-                    "or remove the folder and ingest again."
+                    f"The library in {config.library} has an index but no {FILE}. Put the file back from a backup "
+                    "(`recap restore FILE --force`), or remove the folder and ingest again."
                 )
             if not create:
                 raise LibraryMissing(
@@ -134,12 +142,12 @@ class Library:
                 raise LibraryError(
                     f"Cannot make the library folder {config.library}: {e.strerror}. Choose another."
                 ) from e
-            lock = _take_lock(config.library)
+            lock = take_lock(config.library)
         library = cls(config, lock=lock, embedder=embedder)
         try:
             if create and not file.is_file():
                 library._create()
-            library._check()
+            library._check(verify=verify)
         except BaseException:
             library.close()
             raise
@@ -160,16 +168,16 @@ class Library:
                 connection.close()
             scratch.rename(self.path / FILE)  # never a half-made library, even after kill -9
 
-    def _check(self) -> None:
+    def _check(self, *, verify: bool) -> None:
         file = self.path / FILE
         with _translated(self.path):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             if version != VERSION:
                 raise LibraryCorrupt(
                     f"The file {file} is not a library of this version of Recap (it says {version}, not {VERSION}). "
-                    "Put it back from a backup, or remove the folder and ingest again."
+                    "Put it back from a backup (`recap restore FILE --force`), or remove the folder and ingest again."
                 )
-            small = file.stat().st_size <= _QUICK_CHECK_BYTES
+            small = verify and file.stat().st_size <= _QUICK_CHECK_BYTES
             if small and (said := self.integrity()) != "ok":
                 raise _corrupt(self.path, said)
             try:
@@ -222,7 +230,7 @@ class Library:
                 raise
 
     @contextmanager
-    def _snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Run a block of queries that all see one state of the file, whatever another process writes meanwhile."""
         with _translated(self.path):
             db = self._db
@@ -260,23 +268,37 @@ class Library:
         SQLite sees a torn structure, not a changed byte inside a text or a vector: those are checked against the keys
         that were made from them (about 0.2 ms an article).
         """
-        if (said := str(self.rows("PRAGMA quick_check")[0][0])) != "ok":
-            return said
+        with self.snapshot():  # else an article that another process adds meanwhile looks like damage
+            if (said := str(self.rows("PRAGMA quick_check")[0][0])) != "ok":
+                return said
+            return next((what for _, what in self.damaged()), "ok")
+
+    def damaged(self) -> Iterator[tuple[str, str]]:
+        """Yield (article id, what is wrong) for each article that is not what was stored, or whose chunks are not.
+
+        The id is "" for chunks of no article. Run it in a `snapshot` where another process may write.
+        """
         chunks = 0
         ids = [r["id"] for r in self.rows("SELECT id FROM articles ORDER BY id")]
         for part in _parts(ids, 100):
-            try:
-                stored = self.stored(part)
-            except LibraryCorrupt:
-                return "an article cannot be read"
-            rows = self.rows(f"SELECT * FROM chunks WHERE article_id IN ({_marks(part)})", part)
-            wrong = _wrong_article(stored) or _wrong_chunk({s.article.id: s.article.text for s in stored}, rows)
-            if wrong:
-                return wrong
-            chunks += len(rows)
+            n, wrong = self._look_at(part)
+            chunks += n
+            if wrong is None:
+                continue
+            one_by_one = [(i, what) for i in part if (what := self._look_at([i])[1])]
+            yield from one_by_one or ((i, wrong) for i in part)
         if chunks != self.counts()["chunks"]:
-            return "there are chunks of no article"
-        return "ok"
+            yield "", "there are chunks of no article"
+
+    def _look_at(self, ids: Sequence[str]) -> tuple[int, str | None]:
+        """Return how many chunks some articles have, and what is wrong with the articles or the chunks."""
+        rows = self.rows(f"SELECT * FROM chunks WHERE article_id IN ({_marks(ids)})", ids)
+        try:
+            stored = self.stored(ids)
+        except LibraryCorrupt:
+            return len(rows), "an article cannot be read"
+        texts = {s.article.id: s.article.text for s in stored}
+        return len(rows), _wrong_article(stored) or _wrong_chunk(texts, rows)
 
     def _check_full_text(self) -> None:
         """Compare the full-text index with the chunks; a writer makes it again, a reader refuses it."""
@@ -452,7 +474,7 @@ class Library:
         """
         if not words or within == set():
             return []
-        with self._snapshot() as db:
+        with self.snapshot() as db:
             full_text = self._full_text_at(db)
             scores = full_text.scores(db, words)
             if within is not None:
@@ -499,7 +521,7 @@ class Library:
         """Every chunk id in order with its vector: `n` ids, `(n, dim)` float32."""
         with self._guard:
             if self._matrix is None or self._matrix[0] != self.generation:
-                with self._snapshot() as db:
+                with self.snapshot() as db:
                     self._matrix = self._read_matrix(db)
             return self._matrix[2], self._matrix[3]
 
@@ -573,10 +595,11 @@ class Library:
         self.close()
 
 
-def _take_lock(folder: Path) -> BaseFileLock:
+def take_lock(folder: Path) -> BaseFileLock:
+    """Take the writer's lock of a folder. Raises: LibraryLocked (within a second), LibraryError."""
     from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / "writer.lock", timeout=1.0, thread_local=False)
+    lock = FileLock(folder / "writer.lock", timeout=0.5, thread_local=False)
     try:
         lock.acquire()
     except Timeout as e:
@@ -602,8 +625,8 @@ def writer_active(folder: Path) -> bool:
 def _corrupt(path: Path, said: str | None = None) -> LibraryCorrupt:
     why = f" ({' '.join(said.split())[:200]})" if said else ""
     return LibraryCorrupt(
-        f"The library file {path / FILE} is damaged{why}. Nothing was changed. Put it back from a backup, "
-        "or remove the folder and ingest again."
+        f"The library file {path / FILE} is damaged{why}. Nothing was changed. `recap doctor --mend` mends what it can; "
+        "else put it back from a backup (`recap restore FILE --force`), or remove the folder and ingest again."
     )
 
 
@@ -615,7 +638,8 @@ def _translated(path: Path) -> Iterator[None]:
         said = str(e)
         if "locked" in said or "busy" in said:
             raise LibraryLocked(f"The library {path} is busy. Try again in a moment.") from e
-        if "full" in said:
+        name = getattr(e, "sqlite_errorname", "")  # what Python itself finds wrong has none
+        if "full" in said or name == "SQLITE_IOERR_SHMSIZE":  # or no room for what SQLite keeps beside it
             raise LibraryError(
                 f"The disk is full; nothing was lost. Free some space for {path} and run it again."
             ) from e
@@ -685,7 +709,7 @@ def _wrong_chunk(texts: Mapping[str, str], rows: Sequence[sqlite3.Row]) -> str |
     if not rows:
         return None
     for r in rows:
-        if r["id"].split("-")[1] != chunk_digest(r["header"], r["text"]):
+        if r["id"].split("-")[1:2] != [chunk_digest(r["header"], r["text"])]:
             return f"chunk {r['id']} is not what was stored"
         if texts[r["article_id"]][r["start"] : r["end"]] != r["text"]:
             return f"chunk {r['id']} does not stand where it should"
@@ -707,7 +731,8 @@ def _article(r: sqlite3.Row) -> Article:
         return _read_article(r)
     except (ValueError, TypeError, KeyError) as e:
         raise LibraryCorrupt(
-            "An article in the library file is damaged. Put the file back from a backup, or remove the folder and ingest again."
+            "An article in the library file is damaged. Put the file back from a backup (`recap restore FILE --force`), "
+            "or remove the folder and ingest again."
         ) from e
 
 

@@ -6,6 +6,8 @@ A damaged index can kill the process that opens or asks it. So the writer breaks
 it closes in good order, seals the files again: sizes, times, hashes. Files that are as they were sealed are trusted; a
 graph that is not, or that no seal vouches for (the writer was killed), is never opened but made again from the library.
 Chroma's own database changes at every opening: if only that differs, it is first opened and asked in a subprocess.
+The seal and the library hold one mark, new with every seal: of an index or a library that was put back from a backup
+without the other, the files are sound and the rows are not.
 Even a reader's Chroma writes to its files when it opens, and a process that reads while another writes may see half a
 file. So the writer holds `index.lock` for as long as it is open, and a reader that cannot share it, or that sees newer
 rows than its index, scans the library's own vectors instead: the same answer, a few ms later.
@@ -30,7 +32,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from rag.errors import LibraryError, LibraryLocked
+from rag.errors import LibraryError, LibraryLocked, RecapError
+from rag.store.library import RESTORED
 
 try:
     import fcntl
@@ -56,6 +59,8 @@ _PROBE_S = 60
 # to import and load it. Below this many chunks nobody asks it.
 _SCANNED = 150_000
 _READERS_S = 5.0  # how long a writer waits for readers in mid-question
+_MARK = "sealed"  # a key of the seal and of the library's `meta`; both hold the same word, or neither does
+_State = Literal["missing", "unfinished", "damaged", "out of step", "touched", "sound"]
 _opening = threading.Lock()
 
 
@@ -144,8 +149,8 @@ class VectorIndex:
         behind = library.rows(
             "SELECT EXISTS (SELECT 1 FROM chunks WHERE indexed = 0), EXISTS (SELECT 1 FROM tombstones)"
         )[0]
-        if behind[0] or behind[1]:
-            return False  # a killed ingest left work for the next writer
+        if behind[0] or behind[1] or library.meta(RESTORED) is not None:
+            return False  # a killed ingest, or a backup put in place, left work for the next writer
         try:
             self._connect()
         except LibraryError:
@@ -252,6 +257,8 @@ class VectorIndex:
     @contextmanager
     def _written(self) -> Iterator[None]:
         self._break_seal()
+        if not self._wrote:  # a copy of the library that is made from now on is not of the index as it was sealed
+            self._library.set_meta({_MARK: ""})
         self._wrote = True
         try:
             yield
@@ -283,6 +290,8 @@ class VectorIndex:
                 change(db)
             db.execute("UPDATE chunks SET indexed = 0")
             db.execute("DELETE FROM tombstones")
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, '')", (_MARK,))
+            db.execute("DELETE FROM meta WHERE key = ?", (RESTORED,))
         self._connect()
         self._wrote, self._doubtful = True, False
         self.sync()
@@ -297,7 +306,10 @@ class VectorIndex:
                 if alone and (writable or self._generation == self._library.generation) and self._look() == "touched":
                     self._seal_database()
         if opened and writable and self._wrote and not self._doubtful:
-            self._write_seal(_file_states(self.path, hashed=True))
+            mark = os.urandom(8).hex()
+            with suppress(RecapError):  # a full disk: no seal, then
+                self._library.set_meta({_MARK: mark})
+                self._write_seal(_file_states(self.path, hashed=True), mark)
         if self._held is not None:
             os.close(self._held)
             self._held = None
@@ -374,10 +386,10 @@ class VectorIndex:
         with suppress(OSError):
             self._seal.unlink(missing_ok=True)
 
-    def _write_seal(self, states: States) -> None:
+    def _write_seal(self, states: States, mark: str | None) -> None:
         try:
             scratch = self._seal.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
-            scratch.write_text(json.dumps(states), encoding="utf-8")
+            scratch.write_text(json.dumps(states if mark is None else {**states, _MARK: mark}), encoding="utf-8")
             scratch.replace(self._seal)
         except OSError:
             self._break_seal()
@@ -386,23 +398,27 @@ class VectorIndex:
         """Chroma's database changed as a reader opened it; nobody else could have changed it since it was looked at."""
         try:
             states = json.loads(self._seal.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            mark = states.pop(_MARK, None)
+        except (OSError, ValueError, AttributeError, TypeError):
             return
         # What a reader's Chroma writes again as it was keeps its hash; only its time is new.
         now = _file_states(self.path)
         fresh = {k: (*v[:2], "" if k == DATABASE else states[k][2]) for k, v in now.items() if k in states}
         if now.keys() == states.keys():
-            self._write_seal(fresh)
+            self._write_seal(fresh, mark)
 
-    def _look(self) -> Literal["missing", "unfinished", "damaged", "touched", "sound"]:
-        """Compare the files with their seal."""
+    def _look(self) -> _State:
+        """Compare the files with their seal, and the seal with the library."""
         if not self.path.exists():
             return "missing"
         try:
             sealed = json.loads(self._seal.read_text(encoding="utf-8"))
+            mark = sealed.pop(_MARK, None)
             then = {str(k): (int(size), int(changed), str(digest)) for k, (size, changed, digest) in sealed.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return "unfinished"
+        if mark != self._library.meta(_MARK):
+            return "out of step"
         now = _file_states(self.path)
         if now.keys() != then.keys():
             return "damaged"
@@ -411,9 +427,11 @@ class VectorIndex:
             return "damaged"
         return "touched" if differ else "sound"
 
-    def _state(self) -> Literal["missing", "unfinished", "damaged", "sound"]:
+    def _state(self) -> _State:
         """Compare the files with their seal, and ask in a subprocess where that leaves a doubt."""
         state = self._look()
+        if state != "missing" and self._library.meta(RESTORED) is not None:
+            return "unfinished"
         if state == "touched":
             return "sound" if self._probe() else "damaged"
         return state

@@ -14,6 +14,7 @@ import pytest
 
 from tests.pages import EVIL, HOST, ask, focused, in_sight, shot, visit
 from tests.test_ui_guard import end, start
+from ui.guard import hash_password
 from ui.strings import EN
 
 if TYPE_CHECKING:
@@ -298,5 +299,25 @@ def test_an_empty_library_says_how_to_fill_it(browser: Browser, tmp_path: Path) 
             page.get_by_role("tab", name=EN.screen_ask).click()
             assert "recap ingest" in page.inner_text("#welcome code")
             shot(page, "wide-empty")
+    finally:
+        end(server)
+
+
+def test_a_visitor_signs_in_and_out(browser: Browser, tmp_path: Path) -> None:
+    server, url = start(tmp_path / "none", RECAP_AUTH=f"mira:{hash_password('correct horse')}")
+    try:
+        page = browser.new_context().new_page()
+        page.goto(url)
+        page.wait_for_selector("input[type=password]", timeout=30_000)
+        page.locator("input").first.fill("mira")
+        page.fill("input[type=password]", "correct horse")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#question textarea", timeout=30_000)
+        (cookie,) = page.context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Lax")
+        page.get_by_role("link", name=EN.sign_out).click()
+        page.wait_for_selector("input[type=password]", timeout=30_000)
+        assert page.context.cookies() == []
+        page.context.close()
     finally:
         end(server)

@@ -814,3 +814,19 @@ def test_nothing_that_a_fetch_raises_on_purpose_stops_the_rest(tmp_path: Path) -
     path = write(tmp_path / "a.txt", "words")
     found = list(read(["https://x.example/", str(path)], get=broken))
     assert found == [Rejected("https://x.example/", "x.example did not answer."), Raw(path.as_uri(), "words")]
+
+
+def test_a_heading_of_spaces_holds_nothing_up() -> None:
+    found = parse.parse_markdown(
+        ("# \t." + " \t" * 40_000 + "x\n\nThe market opened." + " " * 300_000 + "Then it rained.").encode()
+    )
+    assert found["text"].endswith("Then it rained.")
+
+
+def test_a_feed_with_a_character_that_is_none_is_refused_and_an_empty_description_read() -> None:
+    item = "<item><title>x</title><description/></item>"
+    with pytest.raises(parse.Unreadable):
+        parse.parse_feed(f'<rss version="2.0"><channel><title>A &#x110000; b</title>{item}</channel></rss>'.encode())
+    assert (
+        parse.parse_feed(f'<rss version="2.0"><channel>{item}</channel></rss>'.encode())["entries"][0]["title"] == "x"
+    )

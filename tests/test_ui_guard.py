@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ import httpx
 import pytest
 
 from rag.errors import ConfigError
-from ui import guard
+from ui import guard, limits
 from ui.app import free_port
 from ui.strings import EN
 
 
-async def hello(scope: Any, receive: Any, send: Any) -> None:
+async def hello(scope: Any, receive: Any, send: Any, *, status: int = 200) -> None:
     """Read the whole body, then answer with its length and a header that must not get out."""
     size = 0
     while True:
@@ -35,7 +36,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
         if not message.get("more_body"):
             break
     headers = [(b"access-control-allow-origin", b"*"), (b"content-security-policy", b"none"), (b"x-kept", b"1")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
@@ -113,6 +114,11 @@ def test_uploads_are_open_where_articles_may_be_added_and_bounded() -> None:
     assert ask("POST", guard.UPLOAD, content=b"x" * (guard.BODY_LIMIT + 1), uploads=True).status_code == 200
     long = {"content-length": str(guard.UPLOAD_LIMIT + 1)}
     assert ask("POST", guard.UPLOAD, headers=long, uploads=True).status_code == 413
+
+    async def pieces() -> Any:  # chunked: no length header at all
+        yield b"x"
+
+    assert ask("POST", guard.UPLOAD, content=pieces(), uploads=True).status_code == 411
     assert ask("POST", guard.UPLOAD, headers={"sec-fetch-site": "cross-site"}, uploads=True).status_code == 403
 
 
@@ -164,14 +170,119 @@ def test_large_bodies_are_refused_whatever_their_length_header_says() -> None:
     assert ask("POST", path, headers={"content-length": "-1"}).status_code == 413
 
 
+def attempt(wrapped: guard.Guard, name: str = "mira", *, address: str = "192.0.2.1") -> int:
+    """Try to sign in from an address."""
+
+    async def go() -> int:
+        transport = httpx.ASGITransport(app=wrapped, client=(address, 1))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.post("/login", data={"username": name, "password": "guess"})).status_code
+
+    return asyncio.run(go())
+
+
 def test_signing_in_is_slowed_down() -> None:
     now = 0.0
-    wrapped = guard.Guard(hello, clock=lambda: now)
+    wrapped = guard.Guard(partial(hello, status=400), clock=lambda: now)
     statuses = [ask("POST", "/login", wrapped=wrapped).status_code for _ in range(guard.TRIES + 2)]
-    assert statuses == [200] * guard.TRIES + [429, 429]
+    assert statuses == [400] * guard.TRIES + [429, 429]
     assert ask("POST", "/login/", wrapped=wrapped).status_code == 429
+    assert ask("POST", "/login", wrapped=wrapped).json()["detail"].startswith("Too many wrong attempts")
     now = guard.TRIES_IN_S
-    assert ask("POST", "/login", wrapped=wrapped).status_code == 200
+    assert ask("POST", "/login", wrapped=wrapped).status_code == 400
+
+
+def test_one_name_cannot_be_tried_from_everywhere() -> None:
+    wrapped = guard.Guard(partial(hello, status=400))
+    names = ["mira", " Mira ", "MIRA"]
+    tries = [attempt(wrapped, names[n % 3], address=f"192.0.2.{n}") for n in range(guard.TRIES_NAME + 1)]
+    assert tries == [400] * guard.TRIES_NAME + [429]
+    assert attempt(wrapped, "ada", address="192.0.2.1") == 400
+    others = [attempt(wrapped, f"n{n}", address=f"198.51.100.{n}") for n in range(guard.TRIES_ALL)]
+    assert others.count(400) == guard.TRIES_ALL - guard.TRIES_NAME - 1
+
+
+def test_a_hundred_people_behind_one_address_can_sign_in() -> None:
+    wrapped = guard.Guard(hello)
+    assert [attempt(wrapped) for _ in range(100)] == [200] * 100
+
+
+def test_a_tab_that_sends_without_end_is_told_so_and_the_others_are_not() -> None:
+    now = 0.0
+    wrapped = guard.Guard(hello, clock=lambda: now)
+
+    def send(session: str) -> httpx.Response:
+        return ask("POST", "/gradio_api/queue/join", wrapped=wrapped, content=json.dumps({"session_hash": session}))
+
+    flood = [send("one").status_code for _ in range(limits.REQUESTS.session + 20)]
+    assert flood == [200] * limits.REQUESTS.session + [429] * 20
+    assert send("one").json()["detail"] == "Too much was asked for at once. Wait a moment, then try again."
+    assert [send(f"another {n}").status_code for n in range(100)] == [200] * 100
+    now = limits.REQUESTS.seconds
+    assert send("one").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "user", "where"),
+    [
+        ("127.0.0.1", None, ""),
+        ("::1", None, ""),
+        ("192.0.2.1", None, "192.0.2.1"),
+        ("127.0.0.1", "mira", "mira@127.0.0.1"),
+        ("?", None, "?"),
+    ],
+)
+def test_a_place_is_an_address_or_a_name_at_one(address: str, user: str | None, where: str) -> None:
+    assert limits.place(address, user) == where
+
+
+def test_limits_leave_room_for_a_hundred_people_and_stop_one() -> None:
+    now = 0.0
+    meter = limits.Meter(limits.QUESTIONS, clock=lambda: now)
+    people = [limits.Visitor(f"s{n}", "192.0.2.1") for n in range(100)]
+    assert all(meter.admits(who) for who in people for _ in range(limits.QUESTIONS.place // 100))
+    assert not meter.admits(limits.Visitor("new", "192.0.2.1"))
+    assert meter.admits(limits.Visitor("new", "192.0.2.2"))
+    own = limits.Visitor("mine", "")
+    assert sum(meter.admits(own) for _ in range(1000)) == limits.QUESTIONS.session
+    assert all(meter.admits(limits.Visitor(f"tab {n}", "")) for n in range(1000))
+    now = limits.QUESTIONS.seconds
+    assert meter.admits(own)
+
+
+def test_a_session_has_few_answers_under_way() -> None:
+    now = 0.0
+    going = limits.AtOnce(2, clock=lambda: now)
+    one, other = limits.Visitor("one", ""), limits.Visitor("other", "")
+    with going.one(one) as a, going.one(one) as b, going.one(one) as c, going.one(other) as d:
+        assert (a, b, c, d) == (True, True, False, True)
+        now = 1000.0  # an answer whose end was never heard of
+        with going.one(one) as later:
+            assert later
+    with going.one(one) as a:
+        assert a
+    assert going._going == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "https", "kept"),
+    [
+        (
+            "access-token-unsecure-x=t; HttpOnly; Path=/; SameSite=lax",
+            False,
+            "access-token-unsecure-x=t; Path=/; HttpOnly; SameSite=Lax",
+        ),
+        ("access-token-x=t; HttpOnly; Path=/; SameSite=none; Secure", False, None),
+        (
+            "access-token-x=t; HttpOnly; Path=/; SameSite=none; Secure",
+            True,
+            "access-token-x=t; Path=/; HttpOnly; SameSite=Lax; Secure",
+        ),
+        ('other=""; Max-Age=0; Domain=example', True, 'other=""; Max-Age=0; Path=/; HttpOnly; SameSite=Lax; Secure'),
+    ],
+)
+def test_cookies_are_kept_from_scripts_and_other_sites(given: str, https: bool, kept: str | None) -> None:
+    assert guard._cookie(given, https=https) == kept
 
 
 # --- passwords and addresses -------------------------------------------------------------------------------------
@@ -234,9 +345,15 @@ def test_a_busy_port_is_a_sentence() -> None:
 
 def start(library: Path, *flags: str, **env: str) -> tuple[subprocess.Popen[str], str]:
     """Start `python -m ui` on a free port; return the process and its address."""
-    command = [sys.executable, "-m", "ui", "--library", str(library), "--port", "0", "--no-browser", *flags]
+    return serving(
+        [sys.executable, "-m", "ui", "--library", str(library), "--port", "0", "--no-browser", *flags], **env
+    )
+
+
+def serving(command: list[str], *, cwd: Path | None = None, **env: str) -> tuple[subprocess.Popen[str], str]:
+    """Start a program that serves the page; return the process and the address that it says."""
     settings = {k: v for k, v in os.environ.items() if not k.startswith("RECAP_")} | {"RECAP_LLM": "none", **env}
-    server = subprocess.Popen(command, env=settings, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    server = subprocess.Popen(command, env=settings, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert server.stdout is not None
     line = server.stdout.readline()
     found = re.search(r"http://\S+", line)

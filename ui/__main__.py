@@ -16,19 +16,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, help="port to listen on (default 7860; 0 takes a free one)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     parser.add_argument("--read-only", action="store_true", default=None, help="the page adds and removes nothing")
-    parser.add_argument("--hash-password", action="store_true", help="ask for a password, print a hash for RECAP_AUTH")
     flags = parser.parse_args(argv)
 
     from rag.config import Config
     from rag.errors import RecapError
 
-    if flags.hash_password:
-        import getpass
-
-        from ui.guard import hash_password
-
-        print(hash_password(getpass.getpass()))
-        return 0
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         config = Config.load(library=flags.library, host=flags.host, port=flags.port, read_only=flags.read_only)

@@ -220,6 +220,15 @@ def settle(upload: Path, library: Path, s: Strings = EN) -> Settled:
             scratch.unlink(missing_ok=True)
 
 
+def discard(files: Iterable[Path], *, inside: Path) -> None:
+    """Remove uploads that were taken in, and the folders that they were alone in. Nothing outside of `inside`."""
+    for file in files:
+        if inside.resolve() in file.resolve().parents:
+            with contextlib.suppress(OSError):
+                file.unlink()
+                file.parent.rmdir()
+
+
 def uploads(library: Path) -> Path:
     """The folder of uploaded files, as an absolute path: the same for every handle on the library."""
     return Path(os.path.abspath(library)) / UPLOADS
@@ -510,7 +519,9 @@ def _writer(
     until = time.monotonic() + wait_s
     while True:
         try:
-            return Library.open(config, write=True, embedder=embedder and Polite(embedder))  # waits a second itself
+            return Library.open(
+                config, write=True, embedder=embedder and Polite(embedder)
+            )  # waits half a second itself
         except LibraryLocked:
             if time.monotonic() >= until or (stop is not None and stop.is_set()):
                 return None

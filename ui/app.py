@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ from rag.errors import ConfigError, LibraryMissing
 from ui import adding, guard
 from ui.desk import AskStream, Desk
 from ui.strings import EN, Strings
+
+log = logging.getLogger("recap.ui")
 
 
 def set_environment() -> None:
@@ -52,9 +55,9 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
     if not guard.is_loopback(host) and not config.auth:
         raise ConfigError(s.needs_auth.format(host=host))
     auth = guard.password_check(config.auth) if config.auth else None
+    if config.auth and not guard.is_hashed(config.auth):
+        log.warning(s.plain_auth)
     port = free_port(host, config.port, s)
-
-    from starlette.middleware import Middleware
 
     from rag.store.library import Library
     from ui import theme
@@ -95,7 +98,7 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
             head=theme.head(),
             favicon_path=theme.favicon(Path(os.environ["GRADIO_TEMP_DIR"])),
             app_kwargs={
-                "middleware": [Middleware(guard.Guard, host=host, uploads=not config.read_only)],
+                "lifespan": guard.outermost(host=host, uploads=not config.read_only),
                 "docs_url": None,
                 "redoc_url": None,
                 "openapi_url": None,

@@ -14,7 +14,6 @@ import secrets
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -40,7 +39,6 @@ ASKED_ABOUT = 6  # events that the examples are about
 EVENT_QUESTIONS = 6  # on an event's page, at most
 SNAPSHOT_S = 0.05  # snapshots that come faster than this are not all drawn
 SCOPE_ALL = ""
-JUDGED_A_MINUTE = 30  # by all visitors together: more is no person's reading
 _PAGES_KEPT = 64  # drawn pages of events and people, thrown away when the library changes
 
 
@@ -67,7 +65,6 @@ class Desk:
         self._tried: dict[str, bool] = {}  # question -> the library answers it
         self._drawn: tuple[int, dict[tuple[object, ...], str]] = (-1, {})
         self._held: tuple[int, shelf.Holdings] = (-1, shelf.Holdings())
-        self._judged: deque[float] = deque()
         self._lock = threading.Lock()
 
     @property
@@ -178,12 +175,6 @@ class Desk:
             return talk, s.no_turn
         if talk["turns"][at]["judged"]:
             return talk, ""
-        now = time.monotonic()
-        while self._judged and now - self._judged[0] > 60:
-            self._judged.popleft()
-        if len(self._judged) >= JUDGED_A_MINUTE:
-            return talk, s.judged_often
-        self._judged.append(now)
         before = history.turns({"turns": talk["turns"][: at + 1]})
         try:
             said = feedback.of_turn(talk["turns"][at], history=before, **judgement)
@@ -336,9 +327,13 @@ class Desk:
             yield render.notice(str(e)), False
             return
         work = adding.add(self.library.config, locations, embedder=embedder, inside=temporary, s=s)
+        taken = False
         with contextlib.closing(work) as steps:
             for step in steps:
+                taken = step.state == "done" and not step.failed
                 yield adding.outcome(step, s), not step.failed
+        if taken:  # else it may be sent again as it lies there
+            adding.discard(files, inside=temporary)
 
     def remove(self, article_id: str, s: Strings) -> str:
         """Take an article out of the library; return the sentence that says so."""

@@ -3,30 +3,38 @@
 Gradio opens about seventy routes; the page needs these few. Everything else is closed here, because what is not
 reachable needs no patch: the file proxy, the API, OAuth, monitoring, deep links, editing.
 
+It stands outside everything of Gradio's (see `outermost`), so that errors and streams carry our headers too.
+
 What it does not know: answers, articles, markup.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import ipaddress
+import json
 import os
 import re
 import secrets
 import socket
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rag.errors import ConfigError
+from ui import limits
 from ui.strings import EN
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
-App = Callable[[Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 CSP = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -47,14 +55,22 @@ GET = re.compile(
     r"|/gradio_api/(?:theme\.css|startup-events|user/?|login_check/?|app_id/?|queue/data|heartbeat/\w{1,64})"
 )
 POST = re.compile(r"/login/?|/gradio_api/(?:queue/join|run/predict/?|cancel|reset/?)")
+# what a browser needs to show the form to sign in; Gradio itself asks for a name on too few of the others
+UNSIGNED = re.compile(
+    r"/|/(?:assets|static)/[\w./@+-]+|/theme\.css|/favicon\.ico|/manifest\.json|/robots\.txt|/config/?|/login/?|/logout"
+    r"|/gradio_api/(?:theme\.css|startup-events|user/?|login_check/?)"
+)
+COOKIE = "access-token-"  # how Gradio's begin; "access-token-unsecure-" is the one without Secure
 UPLOAD = "/gradio_api/upload"
 UPLOAD_PROGRESS = "/gradio_api/upload_progress"
 BODY_LIMIT = 2 * 1024 * 1024  # bytes; the largest honest request is a conversation out of the browser's storage
 UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
+LOGIN_LIMIT = 16 * 1024  # bytes of a name and a password
+UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
 PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
-TRIES_ALL = 60  # ... and from all addresses together
-_ADDRESSES_KEPT = 4096
+TRIES_NAME = 20  # ... and for one name, from wherever
+TRIES_ALL = 60  # ... and all together
 
 
 class Guard:
@@ -72,15 +88,11 @@ class Guard:
         self.uploads = uploads
         self.hosts = trusted_hosts(host)
         self.any_address = not is_loopback(host)
-        self.clock = clock
-        self.tries: dict[str, deque[float]] = {}
+        self.tries = {n: limits.Window(n, TRIES_IN_S, clock) for n in (TRIES, TRIES_NAME, TRIES_ALL)}
+        self.requests = limits.Meter(limits.REQUESTS, clock)
+        self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
 
-    async def __call__(
-        self,
-        scope: Scope,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # Gradio 6 speaks HTTP only
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -90,23 +102,31 @@ class Guard:
 
         async def sealed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                ours = {name for name, _ in HEADERS}
-                kept = [
-                    (k, v)
-                    for k, v in message.get("headers", [])
-                    if k.lower() not in ours and not k.lower().startswith(b"access-control-")
-                ]
-                message = {**message, "headers": [*kept, *HEADERS]}
+                message = {**message, "headers": _sealed(message.get("headers", []), https=scope["scheme"] == "https")}
             await send(message)
 
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        path = scope["path"]
         if (status := self.refuse(scope, headers)) is not None:
             await _reply(sealed, status)
             return
-        if scope["path"].rstrip("/") == "/login" and scope["method"] == "POST" and not self._may_try(scope):
-            await _reply(sealed, 429, (b"retry-after", str(int(TRIES_IN_S)).encode()))
-            return
-        await self._bounded(scope, receive, sealed)
+        signed = _signed_in(scope, headers)
+        if signed is None and not UNSIGNED.fullmatch(path):
+            await _reply(sealed, 401)
+        elif scope["method"] != "POST":
+            await self.app(scope, receive, sealed)
+        elif path.rstrip("/") == "/login":
+            await self._login(scope, receive, sealed)
+        elif path == UPLOAD:
+            where = limits.place(_address(scope), signed)
+            size = int(headers[b"content-length"])
+            if where and self.uploaded.full(where, size):
+                await _reply(sealed, 429)
+                return
+            self.uploaded.note(where, size)
+            await self._bounded(scope, receive, sealed)
+        else:
+            await self._request(scope, receive, sealed, limits.place(_address(scope), signed))
 
     def refuse(self, scope: Scope, headers: dict[bytes, str]) -> int | None:
         """Return the status that turns this request away, None to let it pass."""
@@ -114,6 +134,8 @@ class Guard:
         if not self.trusts(headers.get(b"host", "")):
             return 421
         if path.startswith(("/gradio_api/file", "/file", "/gradio_api/proxy", "/proxy")):
+            return 403
+        if path == "/logout" and not _same_site(headers):
             return 403
         if method in ("GET", "HEAD"):
             if self.uploads and path == UPLOAD_PROGRESS:
@@ -127,8 +149,10 @@ class Guard:
             return 404
         if not _same_site(headers):
             return 403
-        length = headers.get(b"content-length", "0")
-        if not length.isdigit() or int(length) > _limit(path):
+        length = headers.get(b"content-length", "" if path == UPLOAD else "0")
+        if path == UPLOAD and not length:
+            return 411
+        if not (length.isascii() and length.isdigit()) or int(length) > _limit(path):
             return 413
         return None
 
@@ -146,28 +170,49 @@ class Guard:
             return False
         return self.any_address
 
-    def _may_try(self, scope: Scope) -> bool:
-        address = (scope.get("client") or ("?", 0))[0]
-        now = self.clock()
-        if len(self.tries) > _ADDRESSES_KEPT:
-            self.tries = {k: v for k, v in self.tries.items() if v and now - v[-1] < TRIES_IN_S}
-        for who, most in ((address, TRIES), ("", TRIES_ALL)):
-            seen = self.tries.setdefault(who, deque())
-            while seen and now - seen[0] >= TRIES_IN_S:
-                seen.popleft()
-            if len(seen) >= most:
-                return False
-        self.tries[address].append(now)
-        self.tries[""].append(now)
-        return True
+    async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a name and a password be tried, unless too many were wrong. Who gets in is not counted."""
+        body = await _whole(receive, LOGIN_LIMIT)
+        if body is None:
+            await _reply(send, 413)
+            return
+        name = await _name(scope, body)
+        keys = ((TRIES, _address(scope)), (TRIES_NAME, name), (TRIES_ALL, ""))
+        if any(self.tries[most].full(key) for most, key in keys):
+            await _reply(send, 429, (b"retry-after", str(int(TRIES_IN_S)).encode()), why=_SLOWED)
+            return
+        for most, key in keys:
+            self.tries[most].note(key)
 
-    async def _bounded(
-        self,
-        scope: Scope,
-        receive: Callable[[], Awaitable[Message]],
-        send: Callable[[Message], Awaitable[None]],
-    ) -> None:
-        """Pass the request on, but never more bytes of it than its path may have, whatever its length header said."""
+        async def heard(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                for most, key in keys:
+                    self.tries[most].forgive(key)
+            await send(message)
+
+        await self.app(scope, _replay(body, receive), heard)
+
+    async def _request(self, scope: Scope, receive: Receive, send: Send, where: str) -> None:
+        """Pass on what a button of the page sends, unless one tab, or one place, sends without end."""
+        body = await _whole(receive, BODY_LIMIT)
+        if body is None:
+            await _reply(send, 413)
+            return
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            said = {}  # Gradio reads it no better
+        session = str(said.get("session_hash"))[:64] if isinstance(said, dict) else ""
+        if not self.requests.admits(limits.Visitor(session, where)):
+            await _reply(send, 429, (b"retry-after", b"2"))
+            return
+        if not all(map(_is_upload, _files(said))):
+            await _reply(send, 403)
+            return
+        await self.app(scope, _replay(body, receive), send)
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an upload on, but never more bytes of it than one may have, whatever its length header said."""
         read, started, refused, limit = 0, False, False, _limit(scope["path"])
 
         async def counted() -> Message:
@@ -195,7 +240,129 @@ class Guard:
 
 
 def _limit(path: str) -> int:
-    return UPLOAD_LIMIT if path == UPLOAD else BODY_LIMIT
+    return UPLOAD_LIMIT if path == UPLOAD else LOGIN_LIMIT if path.rstrip("/") == "/login" else BODY_LIMIT
+
+
+def outermost(**settings: Any) -> Callable[[Any], contextlib.AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an app that puts a `Guard` around all of it, before the first request.
+
+    Not `middleware=`: Gradio adds its own CORS layer outside of those, and Starlette its answer to errors.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        app.middleware_stack = Guard(app.middleware_stack, **settings)
+        yield
+
+    return lifespan
+
+
+def _sealed(headers: list[tuple[bytes, bytes]], *, https: bool) -> list[tuple[bytes, bytes]]:
+    """Return a response's headers with ours in place of its own."""
+    ours = {name for name, _ in HEADERS}
+    kept = []
+    for k, v in headers:
+        if k.lower() in ours or k.lower().startswith(b"access-control-"):
+            continue
+        if k.lower() == b"set-cookie":
+            if (cookie := _cookie(v.decode("latin-1"), https=https)) is None:
+                continue
+            v = cookie.encode("latin-1")
+        kept.append((k, v))
+    return [*kept, *HEADERS]
+
+
+def _cookie(given: str, *, https: bool) -> str | None:
+    """Return a cookie as it should be set, None for Gradio's twin that plain HTTP cannot keep.
+
+    Lax, not Strict: who follows a link to Recap from a mail is signed in. Other sites' POSTs are refused anyway.
+    """
+    first, *rest = given.split("; ")
+    if first.startswith(COOKIE) and not first.startswith(f"{COOKIE}unsecure-") and not https:
+        return None
+    rest = [r for r in rest if r.partition("=")[0].lower() in ("max-age", "expires")]
+    return "; ".join([first, *rest, "Path=/", "HttpOnly", "SameSite=Lax", *(["Secure"] if https else [])])
+
+
+def _signed_in(scope: Scope, headers: dict[bytes, str]) -> str | None:
+    """Return the name that somebody signed in with, "" where nobody has to, None for who has not."""
+    app = scope.get("app")
+    if getattr(app, "auth", None) is None:
+        return ""
+    assert app is not None
+    try:
+        cookies = SimpleCookie(headers.get(b"cookie", ""))
+    except CookieError:
+        return None
+    for name in (f"{COOKIE}{app.cookie_id}", f"{COOKIE}unsecure-{app.cookie_id}"):
+        if name in cookies and (user := app.tokens.get(cookies[name].value)):
+            return str(user)
+    return None
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("?", 0))[0])
+
+
+def _files(said: object) -> Iterator[str]:
+    """Yield what a request names as files, in whatever box: Gradio fetches, copies or keeps note of each."""
+    left = [said]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            if isinstance(each.get("path"), str):
+                yield each["path"]
+            left += each.values()
+        elif isinstance(each, list):
+            left += each
+
+
+def _is_upload(path: str) -> bool:
+    """Tell whether a path lies where uploads do: no address, no folder, nothing else of this machine."""
+    folder = os.environ.get("GRADIO_TEMP_DIR")
+    try:
+        return bool(folder) and Path(folder or "").resolve() in Path(path).resolve().parents and not Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+async def _whole(receive: Receive, limit: int) -> bytes | None:
+    """Return a request's body, None when it is longer than `limit` or breaks off."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > limit:
+            return None
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body once more, then goes on listening."""
+    left = [body]
+
+    async def again() -> Message:
+        return {"type": "http.request", "body": left.pop(), "more_body": False} if left else await receive()
+
+    return again
+
+
+async def _name(scope: Scope, body: bytes) -> str:
+    """Return the name that a login form carries, as one for all its spellings; "" for none."""
+    from starlette.exceptions import HTTPException
+    from starlette.requests import Request
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    try:
+        async with Request(scope, _replay(body, nothing)).form(max_files=0) as form:
+            return "name " + str(form.get("username", "")).strip().casefold()[:200]
+    except (HTTPException, ValueError, KeyError, AssertionError):
+        return "name "
 
 
 def is_loopback(host: str) -> bool:
@@ -224,6 +391,14 @@ def hash_password(password: str) -> str:
     return f"scrypt:32768:8:1${salt}${_scrypt(password, salt, 32768, 8, 1)}"
 
 
+_HASH = re.compile(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2})\$([^$]{1,64})\$([0-9a-f]{128})")
+
+
+def is_hashed(auth: str) -> bool:
+    """Tell whether "user:SECRET" holds a hash and not the password itself."""
+    return bool(_HASH.fullmatch(auth.partition(":")[2]))
+
+
 def password_check(auth: str) -> Callable[[str, str], bool]:
     """Return the check of a name and a password against `auth` ("user:password" or "user:HASH").
 
@@ -232,7 +407,7 @@ def password_check(auth: str) -> Callable[[str, str], bool]:
     user, _, secret = auth.partition(":")
     if not user.strip() or len(secret) < PASSWORD_LENGTH:
         raise ConfigError(EN.bad_auth.format(n=PASSWORD_LENGTH))
-    hashed = re.fullmatch(r"scrypt:(\d{1,7}):(\d{1,2}):(\d{1,2})\$([^$]{1,64})\$([0-9a-f]{128})", secret)
+    hashed = _HASH.fullmatch(secret)
 
     def check(name: str, password: str) -> bool:
         if len(password) > 1024:
@@ -267,17 +442,23 @@ def _same_site(headers: dict[bytes, str]) -> bool:
 
 
 _REASONS = {
+    401: b"Sign in first.",
     403: b"Recap does not serve this.",
     404: b"Recap has no such page.",
     405: b"Recap does not answer this method.",
+    411: b"Say how long the upload is.",
     413: b"The request is too large.",
     421: b"Recap does not go by this name. Add it to RECAP_TRUSTED_HOSTS if it should.",
-    429: b"Too many attempts to sign in. Wait a minute.",
+    429: b"Too much was asked for at once. Wait a moment, then try again.",
 }
+_SLOWED = b"Too many wrong attempts to sign in. Wait a minute."
 
 
-async def _reply(send: Callable[[Message], Awaitable[None]], status: int, *headers: tuple[bytes, bytes]) -> None:
-    body = _REASONS[status]
-    start = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode()), *headers]
+async def _reply(send: Send, status: int, *headers: tuple[bytes, bytes], why: bytes = b"") -> None:
+    said = (why or _REASONS[status]).decode()
+    # Gradio's own page reads `detail` or `error`, and shows it
+    body = json.dumps({"detail": said, "error": said}).encode() if status in (401, 429) else said.encode()
+    kind = b"application/json" if status in (401, 429) else b"text/plain; charset=utf-8"
+    start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})

@@ -68,6 +68,8 @@ class Layout:
         with gr.Row(elem_id="bar"):
             self.brand = self._text("brand", render.header(EN))
             self.speaker = self._text("engine", render.speaker(desk.engine_at_once(EN), EN))
+            if desk.library.config.auth:
+                self._say(self._text("signout", render.sign_out(EN)), lambda s: {"value": render.sign_out(s)})
             self.language = gr.Button(next_language(EN).language_name, elem_id="lang", **_SMALL)
         with gr.Row(elem_id="desk", equal_height=False):
             with gr.Column(elem_id="screens", scale=3, min_width=280):

@@ -274,6 +274,10 @@
 
 	document.addEventListener("click", (e) => {
 		const b = e.target.closest("button");
+		if (e.target.closest("#signout a")) {
+			e.preventDefault(); // Gradio opens every link in a tab of its own
+			return location.assign("/logout");
+		}
 		if (b?.matches(opens)) return open(b);
 		if (b?.matches(".act")) return act(b);
 		const drawn = e.target.closest(".x-seen svg [class*='go-']");

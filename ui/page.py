@@ -20,13 +20,14 @@ from urllib.parse import unquote
 
 import gradio as gr
 
-from ui import export, history, render
+from ui import export, history, limits, render
 from ui.desk import SCOPE_ALL, Desk
 from ui.layout import Layout, next_language
 from ui.strings import EN, LANGUAGES, Strings
 
 WORKERS = 16  # questions answered at the same time
 WAITING = 100  # questions that may wait for their turn
+ACT_LIMIT = 12_000  # characters; a question in percent-encoding is the longest
 SCREENS = ("ask", "explore", "library", "eval")
 Seat = dict[str, Any]
 Notes = dict[str, Any]
@@ -45,16 +46,20 @@ def make(desk: Desk) -> gr.Blocks:
 
 def read_act(value: Any) -> tuple[str, list[str]]:
     """Return (verb, arguments) of what page.js sent: "VERB:ARGUMENT:...~CLICK", each argument percent-encoded."""
-    verb, *arguments = str(value).rpartition("~")[0].split(":")
+    verb, *arguments = str(value)[:ACT_LIMIT].rpartition("~")[0].split(":")
     return verb, [unquote(a) for a in arguments]
 
 
 class Page:
-    """The handlers of the page's events. Holds nothing of any visitor: that is in `talk` and `seat`."""
+    """The handlers of the page's events. Holds nothing of any visitor, but how much each has asked for lately."""
 
     def __init__(self, desk: Desk, layout: Layout) -> None:
         self.desk = desk
         self.x = layout
+        self.asked = limits.Meter(limits.QUESTIONS)
+        self.at_once = limits.AtOnce()
+        self.added = limits.Meter(limits.ADDINGS)
+        self.judgements = limits.Meter(limits.JUDGEMENTS)
 
     def wire(self, blocks: gr.Blocks) -> None:
         """Connect every component with what it does."""
@@ -148,9 +153,11 @@ class Page:
         """Return what the browser is to keep of an answer that another wish cut short."""
         return self.store(history.stop(t)) if history.running(t) else {}
 
-    def typed(self, question: str, chosen: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def typed(
+        self, question: str, chosen: str, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request
+    ) -> Iterator[Shown]:
         """Ask what stands in the question box, and empty it."""
-        for i, step in enumerate(self.answer(question, chosen, t, notes, seat)):
+        for i, step in enumerate(self.answer(question, chosen, t, notes, seat, request)):
             yield step | ({self.x.box: ""} if i == 0 and self.x.talk in step else {})
 
     def answer(
@@ -160,6 +167,7 @@ class Page:
         t: history.Talk,
         notes: Notes,
         seat: Seat,
+        request: gr.Request,
         *,
         rewrite: bool = True,
         as_of: date | None = None,
@@ -171,6 +179,25 @@ class Page:
             return
         if history.running(t):
             return
+        who = _visitor(request)
+        with self.at_once.one(who) as good:
+            if not good or not self.asked.admits(who):
+                yield {x.notice: render.notice(s.asked_often if good else s.asked_at_once)}
+                return
+            yield from self._answered(question, chosen, t, notes, seat, rewrite=rewrite, as_of=as_of)
+
+    def _answered(
+        self,
+        question: str,
+        chosen: str,
+        t: history.Talk,
+        notes: Notes,
+        seat: Seat,
+        *,
+        rewrite: bool,
+        as_of: date | None,
+    ) -> Iterator[Shown]:
+        s, x = _strings(seat), self.x
         whole = not t["id"]  # what stands before the question may be new to the browser
         if notes["editing"] is not None:
             before, t = t, history.fork(t, notes["editing"])
@@ -185,25 +212,29 @@ class Page:
                 notes = notes | {"talks": history.listed(notes["talks"], grown)}
                 yield self.screen(grown, notes, seat) | self.store(grown, whole=whole and i == 0)
 
-    def retry(self, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def retry(self, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request) -> Iterator[Shown]:
         """Ask the last question again, in its place."""
-        yield from self._again(t, notes, seat, rewrite=True)
+        yield from self._again(t, notes, seat, request, rewrite=True)
 
-    def as_written(self, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def as_written(self, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request) -> Iterator[Shown]:
         """Ask the last question again, with nothing of the conversation put into it."""
-        yield from self._again(t, notes, seat, rewrite=False)
+        yield from self._again(t, notes, seat, request, rewrite=False)
 
-    def _again(self, t: history.Talk, notes: Notes, seat: Seat, *, rewrite: bool) -> Iterator[Shown]:
+    def _again(
+        self, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request, *, rewrite: bool
+    ) -> Iterator[Shown]:
         if not t["turns"] or history.running(t):
             return
         last = t["turns"][-1]
         as_of = date.fromisoformat(last["as_of"]) if last["as_of"] else None
         notes = notes | {"editing": None}
         yield from self.answer(
-            last["question"], last["chosen"], history.drop(t), notes, seat, rewrite=rewrite, as_of=as_of
+            last["question"], last["chosen"], history.drop(t), notes, seat, request, rewrite=rewrite, as_of=as_of
         )
 
-    def from_elsewhere(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Iterator[Shown]:
+    def from_elsewhere(
+        self, value: str, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request
+    ) -> Iterator[Shown]:
         """Ask, in a new conversation, a question that another screen offers."""
         if kept := self.interrupted(t):
             yield kept
@@ -217,7 +248,7 @@ class Page:
             self.x.scope: SCOPE_ALL,
             self.x.panel: render.evidence_note(_strings(seat).evidence_empty),
         }
-        steps = self.answer(question, SCOPE_ALL, t, notes | {"editing": None}, seat, as_of=as_of)
+        steps = self.answer(question, SCOPE_ALL, t, notes | {"editing": None}, seat, request, as_of=as_of)
         for i, step in enumerate(steps):
             yield step | (to_chat if i == 0 else {})
 
@@ -266,7 +297,7 @@ class Page:
 
     # -- every other button that is drawn --------------------------------------------------------------------------
 
-    def act(self, value: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
+    def act(self, value: str, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request) -> Shown:
         """Do what a drawn button says."""
         verb, given = read_act(value)
         s, x = _strings(seat), self.x
@@ -298,10 +329,12 @@ class Page:
             case _, [number] if number.isascii() and number.isdigit() and len(number) < 9:
                 if history.running(t):
                     return {x.notice: render.notice(s.wait_for_answer)}
-                return self.about_turn(verb, int(number), t, notes, seat)
+                return self.about_turn(verb, int(number), t, notes, seat, request)
         return {x.seat: seat}  # not a wish that the page knows
 
-    def about_turn(self, verb: str, number: int, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
+    def about_turn(
+        self, verb: str, number: int, t: history.Talk, notes: Notes, seat: Seat, request: gr.Request
+    ) -> Shown:
         """Do what a button within an answer says."""
         s, x = _strings(seat), self.x
         turn = next((each for each in t["turns"] if each["id"] == number), None)
@@ -317,19 +350,40 @@ class Page:
             case "unedit":
                 return self.screen(t, notes | {"editing": None}, seat) | {x.box: ""}
             case "good":
-                return self.judged(t, notes, seat, number, {"verdict": "up"})
+                return self.judged(t, notes, seat, request, number, {"verdict": "up"})
             case "bad":
                 blank = {x.reason: None, x.right: "", x.comment: "", x.judge_said: ""}
                 return self.screen(t, notes | {"judging": number}, seat) | blank
         return {x.seat: seat}
 
-    def judged(self, t: history.Talk, notes: Notes, seat: Seat, number: int, judgement: dict[str, str]) -> Shown:
+    def judged(
+        self,
+        t: history.Talk,
+        notes: Notes,
+        seat: Seat,
+        request: gr.Request,
+        number: int,
+        judgement: dict[str, str],
+    ) -> Shown:
         """Keep what was said of an answer, and show that it was."""
-        t, said = self.desk.judge(t, number, judgement, _strings(seat))
+        s = _strings(seat)
+        if self.judgements.admits(_visitor(request)):
+            t, said = self.desk.judge(t, number, judgement, s)
+        else:
+            said = s.judged_often
         shown = self.screen(t, notes, seat, said=render.notice(said) if said else "")
         return shown | self.store(t, whole=True)
 
-    def judgement(self, why: str | None, right: str, comment: str, t: history.Talk, notes: Notes, seat: Seat) -> Shown:
+    def judgement(
+        self,
+        why: str | None,
+        right: str,
+        comment: str,
+        t: history.Talk,
+        notes: Notes,
+        seat: Seat,
+        request: gr.Request,
+    ) -> Shown:
         """Take what a person says is wrong with an answer."""
         s, x = _strings(seat), self.x
         if notes["judging"] is None:
@@ -337,7 +391,7 @@ class Page:
         if why not in s.rate_reasons:
             return {x.judge_said: render.notice(s.rate_reason_missing)}
         said = {"verdict": "down", "reason": str(why), "comment": comment, "right_answer": right}
-        return self.judged(t, notes | {"judging": None}, seat, notes["judging"], said)
+        return self.judged(t, notes | {"judging": None}, seat, request, notes["judging"], said)
 
     def not_judged(self, notes: Notes) -> Shown:
         """Put the form away."""
@@ -369,12 +423,15 @@ class Page:
         """Look for words in the library's table."""
         return self.view(seat, seat["view"].seeking(words))
 
-    def take_in(self, paths: list[str] | None, address: str, seat: Seat) -> Iterator[Shown]:
+    def take_in(self, paths: list[str] | None, address: str | None, seat: Seat, request: gr.Request) -> Iterator[Shown]:
         """Add files and an address to the library, saying how far it is."""
         s, x = _strings(seat), self.x
+        if not self.added.admits(_visitor(request)):
+            yield {x.added: render.notice(s.l_often)}
+            return
         yield {x.add: gr.update(interactive=False), x.added: render.loading(s)}
         taken = False
-        for step, good in self.desk.add([Path(p) for p in paths or []], address, s):
+        for step, good in self.desk.add([Path(p) for p in paths or []], address or "", s):
             taken = good
             yield {x.added: step}
         emptied = {x.files: None, x.web: ""} if taken else {}  # what was refused may be mended and sent again
@@ -420,6 +477,14 @@ class Page:
             x.judge_title: render.label(s.rate_title),
             x.library_head: render.library_head(s, read_only=self.desk.read_only),
         }
+
+
+def _visitor(request: gr.Request) -> limits.Visitor:
+    """Return whom a limit is for. A session is named by the browser, so by anybody."""
+    client = request.client
+    return limits.Visitor(
+        str(request.session_hash)[:64], limits.place(client.host if client else "?", request.username)
+    )
 
 
 def _strings(seat: Seat) -> Strings:

@@ -484,6 +484,11 @@ def header(s: Strings = EN) -> str:
     return f'<div class="brand" lang="{text(s.lang)}"><h1>{text(s.title)}</h1></div>'
 
 
+def sign_out(s: Strings = EN) -> str:
+    """Render the link that ends a visitor's being signed in."""
+    return f'<a class="signout" href="/logout">{text(s.sign_out)}</a>'
+
+
 def talks(listed: Sequence[Mapping[str, Any]], chosen: str, s: Strings = EN) -> str:
     """Render the list of conversations, the open one marked; page.js opens and deletes them."""
     if not listed:

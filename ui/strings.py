@@ -112,6 +112,8 @@ class Strings:
     bad: str = "This is wrong"
     bad_name: str = "This answer is wrong: {question}"
     judged_often: str = "Too many judgements in a minute. Wait a little, then try again."
+    asked_often: str = "Too many questions in a minute. Wait a little, then ask again."
+    asked_at_once: str = "Too many questions at once. Wait for an answer, then ask again."
     wait_for_answer: str = "Wait for the answer, or stop it first."
     judged_up: str = "You marked this answer as right. Thank you."
     judged_down: str = "You marked this answer as wrong. Thank you, it is kept with the library."
@@ -244,6 +246,7 @@ class Strings:
     l_keep_name: str = "Keep {title}"
     l_read_only: str = "This library is read-only: whoever runs this page has switched adding and removing off."
     l_no_file: str = "Choose some files, or type a web address."
+    l_often: str = "Too much was added in a minute. Wait a little, then try again."
     l_too_many: str = "Up to {limit} files and addresses are added at once. Add the rest after these."
     l_too_large: str = (
         "It is larger than {limit} MB. Split it, or ask whoever runs this page to add it with recap ingest."
@@ -485,9 +488,14 @@ class Strings:
     )
     bad_auth: str = (
         "RECAP_AUTH must be user:password, with at least {n} characters in the password, "
-        "or user:HASH as printed by: python -m ui --hash-password"
+        "or user:HASH as printed by: recap password"
+    )
+    plain_auth: str = (
+        "RECAP_AUTH holds the password itself. Better is its hash, which lets nobody in who reads it: run recap password, "
+        "and set what it prints."
     )
     login: str = "Sign in to Recap."
+    sign_out: str = "Sign out"
 
 
 EN = Strings()
@@ -581,6 +589,8 @@ FR = Strings(
     bad="C’est faux",
     bad_name="Cette réponse est fausse : {question}",
     judged_often="Trop d’avis en une minute. Patientez un peu, puis réessayez.",
+    asked_often="Trop de questions en une minute. Patientez un peu, puis reposez la vôtre.",
+    asked_at_once="Trop de questions à la fois. Attendez une réponse, puis reposez la vôtre.",
     wait_for_answer="Attendez la réponse, ou arrêtez-la d’abord.",
     judged_up="Vous avez jugé cette réponse juste. Merci.",
     judged_down="Vous avez jugé cette réponse fausse. Merci, votre avis est conservé avec la bibliothèque.",
@@ -708,6 +718,7 @@ FR = Strings(
         "Cette bibliothèque est en lecture seule : le responsable de cette page n’y autorise ni ajout ni retrait."
     ),
     l_no_file="Choisissez des fichiers, ou saisissez une adresse web.",
+    l_often="Trop d’ajouts en une minute. Patientez un peu, puis réessayez.",
     l_too_many="On peut ajouter jusqu’à {limit} fichiers et adresses à la fois. Ajoutez le reste ensuite.",
     l_too_large=(
         "Le fichier dépasse {limit} Mo. Divisez-le, ou demandez au responsable de cette page de l’ajouter avec recap ingest."
@@ -963,9 +974,14 @@ FR = Strings(
     ),
     bad_auth=(
         "RECAP_AUTH doit être de la forme user:password, avec au moins {n} caractères dans le mot de passe, "
-        "ou user:HASH, tel que l’affiche : python -m ui --hash-password"
+        "ou user:HASH, tel que l’affiche : recap password"
+    ),
+    plain_auth=(
+        "RECAP_AUTH contient le mot de passe lui-même. Mieux vaut son empreinte, qui n’ouvre rien à qui la lit : lancez "
+        "recap password, et définissez ce qu’il affiche."
     ),
     login="Connectez-vous à Recap.",
+    sign_out="Se déconnecter",
 )
 
 LANGUAGES: dict[str, Strings] = {EN.lang: EN, FR.lang: FR}

@@ -1,0 +1,131 @@
+"""How much one visitor may ask of the page in a while, so that none can take it from the others.
+
+A session is a tab. A place is who is behind it: an address or, where people sign in, a name at an address; sessions are
+made at will, places are not. Who sits at this very machine and signs in to nothing has no place: only sessions count.
+The numbers leave room for a hundred people behind one address.
+
+What it does not know: what is asked, and how it is answered.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+_KEYS = 4096  # visitors that are remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most so much a session, and a place, in so many seconds."""
+
+    session: int
+    place: int
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whom a limit is for; `place` is "" for who has none."""
+
+    session: str
+    place: str
+
+
+QUESTIONS = Limit(120, 600)
+ADDINGS = Limit(20, 200)
+JUDGEMENTS = Limit(30, 300)
+REQUESTS = Limit(40, 400, 2.0)  # so that no single tab fills the queue of 100
+AT_ONCE = 4  # questions of a session that are being answered
+_LONGEST_S = 120.0  # of an answer: one that never ended does not count for ever
+
+
+class Window:
+    """At most `most` in any `seconds`, for each key."""
+
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self.seconds, self.clock = most, seconds, clock
+        self._seen: dict[str, deque[tuple[float, int]]] = {}
+
+    def full(self, key: str, weight: int = 1) -> bool:
+        """Tell whether `weight` more is too much."""
+        seen = self._seen.get(key)
+        if seen is None:
+            return weight > self.most
+        now = self.clock()
+        while seen and now - seen[0][0] >= self.seconds:
+            seen.popleft()
+        return sum(w for _, w in seen) + weight > self.most
+
+    def note(self, key: str, weight: int = 1) -> None:
+        """Count `weight` more."""
+        now = self.clock()
+        if len(self._seen) >= _KEYS:
+            self._seen = {k: v for k, v in self._seen.items() if v and now - v[-1][0] < self.seconds}
+        self._seen.setdefault(key, deque()).append((now, weight))
+
+    def forgive(self, key: str) -> None:
+        """Take back what was counted last."""
+        if seen := self._seen.get(key):
+            seen.pop()
+
+
+class Meter:
+    """Counts what visitors do, against a limit."""
+
+    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+        self.sessions = Window(limit.session, limit.seconds, clock)
+        self.places = Window(limit.place, limit.seconds, clock)
+        self._lock = threading.Lock()
+
+    def admits(self, who: Visitor) -> bool:
+        """Count one more, and tell whether it is within the limit. What is refused does not count."""
+        with self._lock:
+            if self.sessions.full(who.session) or (who.place and self.places.full(who.place)):
+                return False
+            self.sessions.note(who.session)
+            if who.place:
+                self.places.note(who.place)
+            return True
+
+
+class AtOnce:
+    """Counts what of a session is going on at the same time."""
+
+    def __init__(self, most: int = AT_ONCE, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self.clock = most, clock
+        self._going: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self, who: Visitor) -> Iterator[bool]:
+        """Hold one for as long as the block lasts; False where there are too many."""
+        began = self.clock()
+        with self._lock:
+            going = [t for t in self._going.get(who.session, []) if began - t < _LONGEST_S]
+            good = len(going) < self.most
+            self._going[who.session] = [*going, began] if good else going
+        try:
+            yield good
+        finally:
+            with self._lock:
+                going = self._going.get(who.session, [])
+                if good and began in going:
+                    going.remove(began)
+                if not going:
+                    self._going.pop(who.session, None)
+
+
+def place(address: str, user: str | None) -> str:
+    """Return the place of a visitor: an address, with the name that was signed in with."""
+    if user:
+        return f"{user}@{address}"
+    try:
+        return "" if ipaddress.ip_address(address).is_loopback else address
+    except ValueError:
+        return address

@@ -345,7 +345,7 @@ _HELD = re.compile(
 _KIN_ONE = "husband|wife|son|daughter|mother|father|mom|dad|mum|brother|sister|grandmother|grandfather|uncle|aunt|nephew|niece|cousin|stepson|stepdaughter|fiancé|fiancée"
 _KIN_MORE = "sons|daughters|brothers|sisters|parents|twins"
 _KIN = rf"(?P<adj>(?:[a-z-]+\s+){{0,2}}?)(?P<kin>{_KIN_MORE}|{_KIN_ONE})"
-_HER_KIN = re.compile(rf"\s*,?\s+(?P<gap>(?:[a-z’'-]+\s+){{0,7}}?)(?:her|his)\s+{_KIN},?\s+")
+_HER_KIN = re.compile(rf"(?:\s*+,)?\s++(?P<gap>(?:[a-z’'-]+\s+){{0,7}}?)(?:her|his)\s+{_KIN},?\s+")
 _THEN_KIN = re.compile(rf",\s+(?:her|his)\s+{_KIN}(?=[,;:.—–]|\s+(?:who|to|at)\b)")
 _NICK = re.compile(r"\s[\"“(][A-Z][\w’'-]+[\"”)](?:\s[A-Z][\w’'-]+)+")
 _LOOSE = frozenset("that who whose which where because of by for about like than told against".split())

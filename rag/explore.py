@@ -401,8 +401,8 @@ _KIN = (
     + r")(?:s|ren)?"
 )
 _BEFORE_ROLE = r"(?:(?:also|her|his|their|the|a|an|both|fellow|former|longtime|then|teen|teenage|young|elder|younger|older|eldest|two|three|four|other|real-life|on-screen|late-night)\s+){0,3}(?:[a-z-]+\s+)?"
-_JOINER = re.compile(rf"\s*(?:,|,?\s+and|\s*&|,\s*&)\s+(?:(?:{_BEFORE_ROLE}{_KIN}|her|his|their),?\s+)?")
-_TWO_CAPITALS = re.compile(r"[^\W\d_a-z]\w*.*?\s[^\W\d_a-z]", re.S)
+_JOINER = re.compile(rf"(?:\s*+(?:,(?:\s++and|\s*+&)?|&)|\s++and)\s++(?:(?:{_BEFORE_ROLE}{_KIN}|her|his|their),?\s+)?")
+_TWO_CAPITALS = re.compile(r"[^\W\d_a-z].*?\s[^\W\d_a-z]", re.S)
 _LOWER = re.compile(r"(?<![\w’'-])[a-z][\w’'-]+")
 _SOMEWHERE = re.compile(r"\b(?:in|at|near|from|of|the) ([A-Z][\w’'-]+)")
 _SELF = frozenset(("i", "i've", "i'm", "i'd", "i'll"))

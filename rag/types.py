@@ -92,7 +92,8 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk found for a question. `rank` counts from 1; `copies` are the other articles that carry the passage."""
+    """A chunk found for a question. `rank` counts from 1; `copies` are the other articles that carry the passage,
+    or say the same of what was asked once two pieces have said it."""
 
     rank: int
     score: float

@@ -545,3 +545,9 @@ def test_the_reader_finding_somebody_else_makes_it_partial() -> None:
 )
 def test_phrases_are_the_words_that_are_compared(text: str) -> None:
     assert plainly(text) == " " + " ".join(w.text for w in words_of(text)) + " "
+
+
+def test_a_reply_that_nearly_has_markers_holds_nothing_up() -> None:
+    near = "[sources 01†1&\t–\t21†\t–\t2" + "1†a–2" * 300
+    assert parse_markers(near + "\0")[1] == ()
+    assert parse_markers("It won [1†source, 2†a - b]【3†L1-L4】.") == ("It won.", (1, 2, 3))

@@ -338,3 +338,8 @@ def test_no_text_takes_long(unit: str) -> None:
     blocks(c.text, title=c.title)
     clean("Text.", title=text[:20_000])
     clean("\n".join([text[:499]] * 40))
+
+
+def test_a_year_that_no_article_has_is_no_date() -> None:
+    assert parse_date("9999-12-31") is None
+    assert clean("date 9999-12-31 The market opened yesterday.").published is None

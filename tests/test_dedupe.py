@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.ingest.clean import clean
-from rag.ingest.dedupe import bands, clusters, is_copy, key_facts, shingles, words
+from rag.ingest.dedupe import bands, clusters, contradict, is_copy, key_facts, shingles, words
 from tests.conftest import ARTICLES, COPY, LISTICLE, REPORT
 
 _WHO = ("Ana Lima", "Jo Berg", "Kim Oduya", "Lou Marsh", "Mara Quist")
@@ -186,3 +186,20 @@ def test_clusters_do_not_depend_on_order(pairs: list[tuple[int, int]], rng: rand
 
 def test_pairs_with_strangers_are_passed_over() -> None:
     assert clusters(["a"], [("a", "gone"), ("gone", "other")]) == {"a": "a"}
+
+
+def test_a_turned_name_makes_no_copy_however_long_the_rest() -> None:
+    """A word in hundreds: the copy must not stand for the piece that it contradicts."""
+    told = "Mara Quist opened the new harbour hall with a poem about the tide."
+    whole = f"{told} {STORY}"
+    assert is_copy(whole, f"{told} {STORY} And so to bed.")
+    assert not is_copy(whole, f"{told.replace('Mara Quist', 'Otto Blank')} {STORY} And so to bed.")
+    assert contradict(told, told.replace("Mara Quist", "Otto Blank"))
+    assert not contradict(told, told.replace("Mara Quist", "Quist"))
+    assert not contradict(told, "Otto Blank opened the window.")
+
+
+@pytest.mark.parametrize("dateline", ["(Reuters) - ", "PORT ALDER, June 5 (Coastal Wire) - ", "WESTERBY — "])
+def test_an_agencys_place_and_day_are_no_facts_of_a_report(dateline: str) -> None:
+    assert key_facts(f"{dateline}{ALDER}") == key_facts(ALDER)
+    assert "bts" in key_facts("The hall, said BTS and Lima - The band - was full.")

@@ -583,3 +583,24 @@ def test_a_question_may_begin_with_an_event_that_no_file_knows(question: str) ->
     event, year = resolve_question(question, as_of=date(2025, 1, 1), names=load_names(None))
     assert event is not None
     assert (event.key, event.edition, year) == ("lantern-music-awards", "2024", None)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "aliases = 0", "aliases = [1]", "aliases = [[]]", "shared = 10:00:00", "needs = 'music'", "every = inf", "months = [inf]",
+        "first = 'x'", "first = 99999", "anchor = 99999", "short = 3", "held = {99999 = ['2021-03']}", "first = " + "9" * 5000,
+        "x = " + "[" * 5000,
+    ],
+)  # fmt: skip
+def test_an_events_file_of_other_types_is_a_sentence(tmp_path: Path, row: str) -> None:
+    file = tmp_path / "events.toml"
+    file.write_text(f"[[event]]\nname = 'Lantern Music Awards'\n{row}\n")
+    with pytest.raises(ConfigError, match=r"The events file .*cannot be used"):
+        load_names(file)
+
+
+def test_the_calendar_ends_without_an_error() -> None:
+    assert resolve_relative("tomorrow", published=date.max) is None
+    assert resolve_relative("last night", published=date.min) is None
+    assert resolve_relative("next Sunday", published=date.max) is None

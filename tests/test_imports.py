@@ -44,7 +44,7 @@ HEAVY = {
     "pypdf": {"rag/ingest/parse.py"},
     "docx": {"rag/ingest/parse.py"},
     "feedparser": {"rag/ingest/parse.py"},
-    "sqlite3": {"rag/store/library.py", "rag/doctor.py", "ui/history.py"},
+    "sqlite3": {"rag/store/backup.py", "rag/store/library.py", "rag/doctor.py", "ui/history.py"},
     "datasketch": {"rag/ingest/dedupe.py"},
 }
 

@@ -303,3 +303,26 @@ def test_a_price_in_full_figures_is_no_accident(tmp_path: Path, make_library: Ca
     library = make_library()
     ingest(library, [str(file)])
     assert "1,650,000,000" in ask(library, "How much did the harbour company buy the old bridge for?").text
+
+
+@pytest.mark.parametrize(
+    ("said", "question", "short"),
+    [
+        ("Doors open at 6:30 p.m. and the ceremony starts at 8 p.m. local time.", "what time did the 2024 Quay Awards start", "8 p.m. local time"),
+        ("The ceremony ended at midnight with fireworks.", "what time did the 2024 Quay Awards end", "midnight"),
+        ("Ines Calder took the stage at 21:15.", "at what time did Ines Calder take the stage", "21:15"),
+        ("The ceremony was held in the rain.", "what time did the 2024 Quay Awards start", None),
+        ("The ceremony ended at midnight with fireworks.", "what time did the 2024 Quay Awards start", None),
+    ],
+)  # fmt: skip
+def test_the_time_of_day_is_a_time_and_never_the_day(
+    tmp_path: Path, make_library: Callable[..., Library], said: str, question: str, short: str | None
+) -> None:
+    file = tmp_path / "quay.txt"
+    file.write_text(
+        f"A night at the 2024 Quay Awards\nBy Jo Writer\nHarbour Post\nMay 6, 2024\n\nThe 2024 Quay Awards filled the fish hall on Sunday, May 5, 2024.\n\n{said}\n",
+        encoding="utf-8",
+    )
+    library = make_library()
+    ingest(library, [str(file)])
+    assert ask(library, question).short == short

@@ -113,3 +113,9 @@ def test_what_lacks_a_reply_is_listed_with_its_prompt(
     assert prompt_key([Message(**m) for m in row["messages"]]) == row["key"]
     with pytest.raises(RecapError, match="--recording"):
         lacking(make_library("other"), facts=[facts])
+
+
+def test_a_recording_that_nests_without_end_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl").write_text("[" * 100_000)
+    with pytest.raises(ConfigError, match="is no recording"):
+        load_replay(tmp_path / "r.jsonl")

@@ -13,6 +13,7 @@ from rag.retrieve.search import (
     EVENT_BOOST,
     FRESH_BOOST,
     OTHER_EVENT,
+    _without_echoes,
     affinity,
     freshness,
     joined,
@@ -230,3 +231,28 @@ def test_a_passage_of_another_edition_is_not_joined_to_one_of_the_right_edition(
     for h in hits:
         said = editions_said(h.chunk.text, "lantern-music-awards", load_names(None))
         assert not said >= {"2023", "2024"}, h.chunk.text
+
+
+# --- echoes --------------------------------------------------------------------------------------------------------
+
+
+def _said(n: int, text: str) -> Hit:
+    piece = Article(id=f"a{n}", source=f"s{n}", title="", text=text, cluster=f"k{n}")
+    return Hit(rank=n, score=1 / n, chunk=Chunk(f"c{n}", piece.id, 0, len(text), text), article=piece)
+
+
+def test_a_claim_counts_twice_and_further_pieces_that_make_it_as_copies() -> None:
+    hosted = ("{} hosted the Harbour Gala on June {}.", "The Harbour Gala on June {1} was hosted by {0}. It rained.")
+    said = [hosted[n % 2].format("Mira Sandoval", n + 1) for n in range(5)]
+    hits = [_said(n, t) for n, t in enumerate([*said, hosted[0].format("Ada Moss", 3)], start=1)]
+    kept = _without_echoes(Query("Who hosted the Harbour Gala?", ""), hits, top_k=9)
+    assert [h.article.id for h in kept] == ["a1", "a2", "a6"]
+    assert [h.rank for h in kept] == [1, 2, 3]
+    assert kept[1].copies == ("a3", "a4", "a5")
+
+
+def test_other_editions_and_passages_beside_the_question_are_no_echoes() -> None:
+    said = [f"Mira Sandoval hosted the {year} Harbour Gala." for year in (2021, 2022, 2023, 2024)]
+    said += [f"Mira Sandoval wore green, and {n} boats came." for n in range(4)]
+    hits = [_said(n, t) for n, t in enumerate(said, start=1)]
+    assert len(_without_echoes(Query("Who hosted the Harbour Gala?", ""), hits, top_k=9)) == len(hits)

@@ -111,7 +111,7 @@ def take_apart(query: Query, *, vocabulary: Vocabulary, names: Names) -> Asked:
     )
     plain = _without_event(text, names)
     low = fold(plain)
-    kind = _kind(text, _main_clause(fold(text)))
+    kind = kind_of(text)
     noun = _noun(low)
     found = _names(text, plain, vocabulary, names)
     found += _prizes(plain, {w for t in found for w in t.words})
@@ -315,6 +315,11 @@ def _without_event(text: str, names: Names) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
+def kind_of(text: str) -> Kind:
+    """Tell what kind of answer a question asks for."""
+    return _kind(text, _main_clause(fold(text)))
+
+
 def _kind(text: str, low: str) -> Kind:
     if _WROTE.search(low):
         return "written"
@@ -356,7 +361,8 @@ def _kind(text: str, low: str) -> Kind:
         return "when"
     if (
         re.match(
-            r"when\b|(?:on )?(?:which|what) (?:[a-z]+ ){0,2}(?:date|day|time|year|month|weekday|night|evening)\b", low
+            r"when\b|(?:on |at )?(?:which|what) (?:[a-z]+ ){0,2}(?:date|day|time|year|month|weekday|night|evening)\b",
+            low,
         )
         or re.search(r"\b(?:which|what) (?:day of the week|weekday)\b", low)
         or re.search(r"\bwhen\b\W*$|\bdate\b\W*$|\bdate of\b|\bwhat (?:day|date|year)\b", low)
@@ -493,7 +499,15 @@ _NOTPRIZE = frozenset(
 
 def is_event_date(asked: Asked) -> bool:
     """Tell whether a when-question asks for the day of the event itself."""
-    return asked.kind == "when" and asked.event_only
+    return asked.kind == "when" and asked.event_only and not asks_clock(asked)
+
+
+def asks_clock(asked: Asked) -> bool:
+    """Tell whether a when-question asks for the time of day."""
+    return asked.kind == "when" and bool(_ASKS_CLOCK.search(asked.text))
+
+
+_ASKS_CLOCK = re.compile(r"\b(?:what|which)(?: exact)? (?:time|hour)\b(?! of (?:the )?year)|\bwhat o'?clock\b", re.I)
 
 
 def asks_published(asked: Asked) -> bool:

@@ -22,7 +22,7 @@ from rag.answer.cite import LONGEST, NEAR, Alike, Checked, Reads, as_said, check
 from rag.answer.frame import frame
 from rag.answer.llm import ChatModel, PromptTooLong, load_llm, unanswered
 from rag.answer.prompt import ANSWER, CANARY, NOT_IN_SOURCES, answer_prompt, parse_rewrite, rewrite_prompt
-from rag.answer.reader import read_answer, refuse
+from rag.answer.reader import disagreeing, read_answer, refuse
 from rag.answer.sentences import plain, take_sentences
 from rag.answer.span import Reading, Span
 from rag.answer.units import units_near
@@ -213,7 +213,8 @@ def _understood(
     except (LLMUnavailable, LLMAuthError) as e:
         notes.append(_instead(e))
         return by_rules, None
-    except LLMError:
+    except LLMError as e:
+        notes.append(f"{str(e).rstrip('.')}; the follow-up was put into words by rules.")
         return by_rules, model
     text = parse_rewrite(reply, question=question, history=history)
     if text is None:
@@ -311,15 +312,8 @@ def _spoken(
     text, citations = render(kept)
     yield replace(blank, text=text, citations=citations)  # the bare answer may take the reader a moment
     short = _short(reply.short, told, query, hits, library=library)
-    yield replace(
-        blank,
-        text=text,
-        citations=citations,
-        short=short,
-        notes=tuple(notes),
-        truncated=failure is not None,
-        done=True,
-    )
+    answer = replace(blank, text=text, citations=citations, short=short, truncated=failure is not None, done=True)
+    yield replace(answer, notes=(*notes, *disagreeing(query, answer, prompt.sources, library=library)))
 
 
 def reading(model: ReaderModel) -> Reads:

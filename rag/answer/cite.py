@@ -115,16 +115,24 @@ def _orders(text: str, at: int) -> list[tuple[int, int]]:
     ]
     barred: set[int] = set()
     for n, (_, _, line) in enumerate(lines):
-        if _ORDER.search(line):
+        if _is_order(line):
             barred.add(n)
             if not re.search(r"[.!?…][\"”’)\]]*\s*$", line) or re.search(r"\bfollows\b|:\W*$", line):
                 barred.add(n + 1)
-        elif n + 1 < len(lines) and _ORDER.search(f"{line[-200:]} {lines[n + 1][2][:200]}"):
+        elif n + 1 < len(lines) and _is_order(f"{line[-200:]} {lines[n + 1][2][:200]}"):
             barred |= {n, n + 1}
     return [(at + s, at + e) for n, (s, e, _) in enumerate(lines) if n in barred]
 
 
+@lru_cache(maxsize=8192)
+def _is_order(line: str) -> bool:
+    """Tell whether a line speaks to a machine; kept, since the lines of the same passages come again and again."""
+    return _ORDER.search(line) is not None
+
+
 def _unseen(text: str) -> str:
+    if text.isascii():
+        return text
     return "".join(c for c in text if unicodedata.category(c) not in ("Cf", "Co", "Cn"))
 
 
@@ -299,7 +307,9 @@ _UNSAID = re.compile(
     r"[;,] (?:but |and |though )?(?:the |his |her |its )?(?:[a-z]+ ){1,5}(?:is|are|was|were) not (?:reported|mentioned|named|given|listed|identified|stated)(?=[.;]|$)"
 )
 # "Swift, not Perry, won": what is denied by the way needs no passage of its own
-_CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)")
+_CONTRAST = re.compile(
+    r",\s+(?:and\s+)?not\s+(?:by\s+|to\s+|with\s+|the\s+)?(?:(?<![\w’'.&-])[A-Z][\w’'.&-]*\s*){1,4}(?=[,.;]|\s*$)"
+)
 
 
 def _somebody_else(text: str, facts: Facts, support: Support, reads: Reads) -> bool:
@@ -423,7 +433,10 @@ def _support(facts: Facts, source: Source, *, event: Event | None) -> Support:
                 and not (_shares(facts, source.facts[i]) and _shares(facts, source.facts[j]))
             ):
                 continue  # a name next door says nothing about what is told here
-            s = _window(facts, source, i, j, event=event)
+            overlap = _overlap(facts, source, i, j)
+            if overlap is not None and overlap - 0.08 * (j - i) < rank[0]:
+                continue  # what is missing or contradicts only takes from that
+            s = _window(facts, source, i, j, overlap=overlap, event=event)
             # A longer quote must earn its length; a contradiction is only escaped by a window without one.
             score = (s.overlap - 0.4 * len(s.missing) - 0.6 * s.conflict - 0.08 * (j - i), -(s.end - s.start))
             if score > rank:
@@ -440,7 +453,20 @@ def _shares(facts: Facts, inside: Facts) -> bool:
     return bool(facts.stems & inside.all_stems or facts.numbers & inside.numbers or facts.days & inside.days)
 
 
-def _window(facts: Facts, source: Source, i: int, j: int, *, event: Event | None) -> Support:
+def _overlap(facts: Facts, source: Source, i: int, j: int) -> float | None:
+    """Return the share of the sentence's words that a window says, 0 to 1; None where it has none to say."""
+    inside = source.facts[i : j + 1]
+    wanted = facts.stems - FRAME
+    shows = facts.stems & MEDIUM or (facts.words and facts.words[0].text in ("another", "others", "other"))
+    if shows and (any(source.credits[i : j + 2]) or source.hit.chunk.kind == "caption"):
+        wanted -= SHOWN_THERE  # that it is a picture, the credit under it tells
+    stems = frozenset().union(*(f.all_stems for f in inside), source.title.all_stems, source.about.all_stems)
+    # The "Award" in a name is not the verb.
+    stems = (stems - {"get"}) | frozenset().union(*(f.stems for f in inside))
+    return len(wanted & stems) / len(wanted) if wanted else None
+
+
+def _window(facts: Facts, source: Source, i: int, j: int, *, overlap: float | None, event: Event | None) -> Support:
     inside = source.facts[i : j + 1]
     before = source.facts[max(0, i - (4 if facts.speakers else 2)) : i]
     start, end = source.spans[i][0], source.spans[j][1]
@@ -454,9 +480,6 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, event: Event | None
     missing: set[str] = set()
     for name in facts.names:
         missing |= _name_missing(name, words=words, earlier=earlier if pronoun else "", source=source)
-    stems = frozenset().union(*(f.all_stems for f in inside), source.title.all_stems, source.about.all_stems)
-    # The "Award" in a name is not the verb.
-    stems = (stems - {"get"}) | frozenset().union(*(f.stems for f in inside))
     numbers = frozenset().union(*(f.numbers for f in inside), source.title.numbers)
     ordinals = frozenset().union(*(f.ordinals for f in inside), source.title.ordinals, _editions(source))
     missing |= {f"{n:g}" for n in facts.numbers - numbers - {float(o) for o in ordinals}}
@@ -464,11 +487,8 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, event: Event | None
     missing |= {f"{n}th" for n in facts.ordinals - ordinals - {1} if n > 3 or not numbers & {float(n)}}
     missing |= _dates_missing(facts, inside, source)
     missing |= {str(y) for y in facts.years - _years(inside, source)}
-    wanted = facts.stems - FRAME
-    shows = facts.stems & MEDIUM or (facts.words and facts.words[0].text in ("another", "others", "other"))
-    if shows and (any(source.credits[i : j + 2]) or source.hit.chunk.kind == "caption"):
-        wanted -= SHOWN_THERE  # that it is a picture, the credit under it tells
-    overlap = len(wanted & stems) / len(wanted) if wanted else (0.0 if missing else 1.0)
+    if overlap is None:
+        overlap = 0.0 if missing else 1.0
     conflict = (
         _wrong_edition(facts, inside, source, event=event)
         or _framed_otherwise(facts, source, i, j)

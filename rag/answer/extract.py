@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from rag.answer.asking import Asked, asks_published, is_event_date
-from rag.answer.span import Reading, Span, day, same_name
+from rag.answer.asking import Asked, asks_clock, asks_published, is_event_date
+from rag.answer.span import CLOCK, Reading, Span, day, same_name
 from rag.answer.units import Unit, units_near
 from rag.answer.window import weigh, window
 from rag.ingest.events import resolve_relative
@@ -93,6 +93,7 @@ class Extracted:
     votes: int
     named: float
     covered: float
+    each: tuple[Candidate, ...] = ()  # what each passage says before all else, and rather than "not here"
 
 
 def may_extract(asked: Asked) -> bool:
@@ -201,6 +202,7 @@ def choose(
         sum(c.best and c.read.margin > 0 and same_name(c.text, first.text) for c in found),
         named(asked, first.hit.article),
         covered(first.unit),
+        tuple(c for c in found if c.best and c.read.margin > 0),
     )
 
 
@@ -281,6 +283,8 @@ def fits(asked: Asked, text: str) -> bool:
     """Tell whether a span can be an answer of the kind that is asked for at all."""
     if asked.kind == "how_many":
         return bool(_DIGIT.search(text))
+    if asks_clock(asked):
+        return bool(CLOCK.search(text))
     if asked.kind in ("who", "with", "credit"):
         return any(w[:1].isupper() for w in text.split())
     return bool(fold(text).strip())

@@ -36,7 +36,7 @@ def frame(query: Query, reading: Reading, hits: Sequence[Hit]) -> Answer:
     if len({s.unit.article.id for s in spans}) > 1 and len({occasion(s.unit.article) for s in spans}) > 1:
         where = " (" + "; ".join(dict.fromkeys(o for s in spans if (o := occasion(s.unit.article)))) + ")"
     short = reading.short.strip()
-    quote = _shown(citations[0].quote, short)
+    quote = shown(citations[0].quote, short)
     # Each name of a list carries its own marker: a citation stands at its claim.
     each = listing([f"{s.short} [{n}]" for n, s in enumerate(spans, start=1)]) if len(spans) > 1 else short
     if reading.sentence:
@@ -73,7 +73,7 @@ def _day_only(article: Article, sentence: str) -> str | None:
     return None
 
 
-def _shown(quote: str, short: str) -> str:
+def shown(quote: str, short: str) -> str:
     """Clip a long quote around the answer for the running text; the citation keeps all of it."""
     quote = re.sub(r"\s*\n\s*", " / ", quote.strip())
     quote = quote.replace("“", "‘").replace("”", "’").replace('"', "'").rstrip(":")
@@ -89,7 +89,7 @@ def _shown(quote: str, short: str) -> str:
 def _in_the_questions_words(query: Query, short: str) -> str | None:
     """Turn "who hosted the 2024 vmas" into "X hosted the 2024 VMAs" where that needs no grammar."""
     m = re.fullmatch(
-        r"who\s+(hosted|won|received|got|presented|performed at|headlined|opened|closed|directed)\s+(.{3,80}?)\s*\??",
+        r"who\s+(hosted|won|received|got|presented|performed at|headlined|opened|closed|directed)\s++(.{3,80}?)\s*+\??",
         query.text,
         re.I,
     )

@@ -148,7 +148,7 @@ def _read_person(asked: Asked, u: Unit, score: float) -> Span | None:
             continue  # "who hosted": a verb, not a role
         for run in runs:
             behind = run[0].start >= end
-            if behind and re.fullmatch(r"\s*(?:,|:|—|–|-)?\s*(?:called|named)?\s*", u.text[end : run[0].start]):
+            if behind and re.fullmatch(r"\s*+(?:,|:|—|–|-)?\s*+(?:called|named)?\s*+", u.text[end : run[0].start]):
                 return span(u, run_text(run), score + 0.2)
             if re.fullmatch(
                 r",\s+(?:(?:her|his|their|the|a|an|who is|who was)\s+)?(?:[\w’'-]+\s+){0,3}?",

@@ -14,18 +14,30 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rag.answer.asking import PRIZE, Asked, asks_published, is_event_date, take_apart, type_of
+from rag.answer.asking import (
+    PRIZE,
+    Asked,
+    Kind,
+    asks_clock,
+    asks_published,
+    is_event_date,
+    kind_of,
+    plainly,
+    take_apart,
+    type_of,
+)
 from rag.answer.extract import Extracted, decide, extract, features, may_extract, may_give
-from rag.answer.frame import frame, refuse
+from rag.answer.frame import frame, refuse, shown
 from rag.answer.match import Matcher, Vocabulary, name_match, thesaurus
 from rag.answer.people import person, photographed_with, photographer
-from rag.answer.span import AWARD, ENOUGH, SURE_NAME, Reading, alone
+from rag.answer.span import AWARD, ENOUGH, SURE_NAME, Reading, Span, alone, day
 from rag.answer.things import (
     PLACE,
     REASON,
     ROLE,
     by_pattern,
     byline,
+    clock,
     confirmation,
     denial,
     event_date,
@@ -42,13 +54,21 @@ from rag.errors import ReaderModelError
 from rag.ingest.events import editions_said, find_mentions, load_names
 from rag.ingest.names import fold
 from rag.retrieve.words import stem, tokens
-from rag.types import Answer, Hit, Query
+from rag.types import Answer, Article, Hit, Query
 
 if TYPE_CHECKING:
     from rag.ingest.events import Names
     from rag.store.library import Library
 
 
+PIECES = 6  # of coverage that are read each by itself, to see whether they agree
+TOLD = 2  # of those that say otherwise are quoted in a note
+ONE_ANSWER = ("when", "where", "how_many")
+ONE_PERSON = re.compile(
+    r"\b(?:host|hosts|hosted|hosting|presenter|emcee\w*|directed|director|beat|defeated|succeeded|replaced|chaired|led|headlined)\b"
+    r"|\b(?:won|wins?|received|got|took|winner)\b.{0,40}\b(?:award|prize|best|trophy|medal|cup|final|title|race|election|of the (?:year|summer|century|decade|night|match|tournament))\b"
+)
+ANY = re.compile(r"\b(?:all|every|everyone|list|some|any|others?|else|names|people who|which of|who all|nomin\w+)\b")
 RULED = 16  # hits that the rules look through
 SURE_VERB = 0.7  # what somebody is asked to have done must be said, not only who and when
 
@@ -77,6 +97,7 @@ class Found:
     extracted: Extracted | None = None
     values: tuple[float, ...] = ()
     read: tuple[str, ...] = ()
+    each: tuple[Span, ...] = ()
 
 
 def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answer:
@@ -90,7 +111,48 @@ def read_answer(query: Query, hits: Sequence[Hit], *, library: Library) -> Answe
             question=query.asked, standalone_question=query.text, text=refuse(query, hits, library=library), abstained=True,
             engine="reader", sources=tuple(hits), confidence=found.confidence, read=found.read,
         )  # fmt: skip
-    return replace(frame(query, found.reading, hits), confidence=found.confidence, read=found.read)
+    answer = replace(frame(query, found.reading, hits), confidence=found.confidence, read=found.read)
+    return replace(answer, notes=(*answer.notes, *otherwise(found.each, answer)))
+
+
+def disagreeing(query: Query, answer: Answer, hits: Sequence[Hit], *, library: Library) -> tuple[str, ...]:
+    """Say in a note, if so, that the reader finds other answers in the passages than a language model gave.
+
+    Raises: LibraryError, EmbedError.
+    """
+    pieces = {h.article.cluster or h.article.id for h in hits}
+    if len(pieces) < 2 or not _has_one_answer(kind_of(plainly(query.text)), query.text):
+        return ()  # reading costs as much as all else that is done for an answer
+    return otherwise(read_hits(query, hits, library=library).each, answer)
+
+
+def _has_one_answer(kind: Kind, text: str) -> bool:
+    low = fold(text)
+    one = kind in ONE_ANSWER or (kind == "who" and ONE_PERSON.search(low))
+    return bool(one) and not ANY.search(low)
+
+
+def otherwise(each: Sequence[Span], answer: Answer) -> tuple[str, ...]:
+    """Say in a note, if so, what other coverage says instead: no conflict between sources is decided in silence."""
+    told = " ".join([answer.text, answer.short or "", *(c.quote for c in answer.citations)])
+    backed = [s for s in each if _says(told, s.short)]
+    cited = {c.article_id for c in answer.citations}
+    against = [s for s in each if s not in backed and s.unit.article.id not in cited]
+    if not against or not (backed or cited & {s.unit.article.id for s in each}):
+        return ()
+    return tuple(f"Sources disagree. {_by(s.unit.article)}: “{shown(s.unit.text, s.short)}”" for s in against[:TOLD])
+
+
+def _by(article: Article) -> str:
+    """Name who said it and when: "Harbour Post, 6 June 2031"; without an outlet, the headline."""
+    when = day(article.published) if article.published else ""
+    return ", ".join(p for p in (article.outlet or f"“{article.title}”", when) if p)
+
+
+def _says(told: str, short: str) -> bool:
+    """Tell whether a text holds a bare answer, or the part of it that names it (the last word of a name)."""
+    have, want = set(tokens(told)), tokens(short)
+    return all(w in have for w in want) or (bool(want) and want[-1] in have and not want[-1].isdigit())
 
 
 def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
@@ -115,7 +177,7 @@ def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
     ruled = _read(query, asked, units, matcher, ranked=uses("ranking"))
     by_rules = Found(ruled, ruled, ruled=ruled, read=read)
     if library.reader is None or not may_extract(asked):
-        return by_rules
+        return replace(by_rules, each=_each(query, asked, units, matcher, None))
     try:
         found = extract(
             query, asked, able, library.reader,
@@ -125,12 +187,49 @@ def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
     except ReaderModelError as e:
         library.reader_failed(e)
         return by_rules
+    each = _each(query, asked, units, matcher, found)
+    by_rules = replace(by_rules, each=each)
     if found is None:
         return by_rules
     values = features(query, asked, ruled, found)
     guess, sure = decide(asked, ruled, found, values)
     given = may_give(asked, guess is ruled, found, sure)
-    return Found(guess if given else None, guess, sure, ruled, found, values, read)
+    return Found(guess if given else None, guess, sure, ruled, found, values, read, each)
+
+
+def _each(
+    query: Query, asked: Asked, units: Sequence[Unit], matcher: Matcher, found: Extracted | None
+) -> tuple[Span, ...]:
+    """Read each piece of coverage by itself, where only one answer can be right: what each says, if it says enough."""
+    if not _has_one_answer(asked.kind, asked.text) or asked.negative or is_event_date(asked):
+        return ()
+    pieces: dict[str, list[Unit]] = {}
+    for u in units:
+        pieces.setdefault(_piece(u), []).append(u)
+    out = []
+    for piece, own in islice(pieces.items(), PIECES) if len(pieces) > 1 else ():
+        ruled = _read(query, asked, own, matcher)
+        if (
+            ruled is None and asked.kind == "how_many"
+        ):  # "how many came": an answer too vague to give may still disagree
+            ruled = number(asked, _score(asked, own, matcher))
+        spans = [s for s in ruled.spans if alone_in(s.short)] if ruled else []
+        spans += [
+            Span(c.unit, c.text, c.unit.start, c.unit.end, c.worth)
+            for c in (found.each if found else ())
+            if _piece(c.unit) == piece and matcher.coverage(asked.terms, c.unit)[0] >= ENOUGH
+        ]
+        out += spans[:1]
+    return tuple(out)
+
+
+def _piece(unit: Unit) -> str:
+    return unit.article.cluster or unit.article.id
+
+
+def alone_in(short: str) -> bool:
+    """Tell whether a bare answer is one thing, not a list of several."""
+    return bool(short) and not re.search(r", | and ", short)
 
 
 def _able(hits: Sequence[Hit], eligible: Callable[[Unit], bool]) -> list[Hit]:
@@ -165,6 +264,8 @@ def _read(
         return byline(asked, units, query)
     if is_event_date(asked):
         return event_date(units)
+    if not asked.hard and asks_clock(asked):
+        return clock(asked, (), units)
     if not asked.hard and asked.kind != "with":
         if asked.kind == "where":
             return venue(asked, units)
@@ -193,7 +294,7 @@ def _read(
         "credit": lambda: photographer(asked, units, matcher),
         "who": lambda: person(asked, scored),
         "say": lambda: speech(asked, scored),
-        "when": lambda: moment(asked, scored),
+        "when": lambda: clock(asked, scored, units) if asks_clock(asked) else moment(asked, scored),
         "where": lambda: by_pattern(asked, scored, PLACE),
         "why": lambda: by_pattern(asked, scored, REASON),
         "how_many": lambda: number(asked, scored),

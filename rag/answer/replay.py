@@ -55,7 +55,7 @@ def load_replay(file: Path) -> Replay:
         recorded = rows[0]["recorded"]
         replies = {str(r["key"]): str(r["reply"]) for r in rows[1:]}
         told = {str(k): str(v) for k, v in recorded.items()}
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as e:
         raise ConfigError(
             f"RECAP_LLM=replay:{file} is no recording ({type(e).__name__}): give a file that `python -m eval.record` wrote."
         ) from e

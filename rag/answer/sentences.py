@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_N = r"(?:(?:sources?|src|refs?|passages?)\.?\s*)?[#^]?\d{1,3}(?:†[^\]】]{0,20})?"
+# Possessive: what stands behind a dagger may hold what separates numbers, and every way to share it would be tried.
+_N = r"(?:(?:sources?|src|refs?|passages?)\.?\s*)?[#^]?\d{1,3}(?:†[^\]】,;]{0,20}+)?+"
 _BRACKETED = rf"[\[【]\s*{_N}(?:\s*(?:,|;|&|and|-|–|—)\s*{_N}){{0,7}}\s*[\]】]"
 _MARK = rf"(?:{_BRACKETED}|\(\s*(?:source|src|passage)s?\s*#?\d{{1,3}}\s*\))"
 MARK = re.compile(_MARK, re.IGNORECASE)

@@ -32,6 +32,11 @@ AWARD = re.compile(
     r"(?:(?:[A-Z][\w’'-]*|Dr\.|of|the)\s+)*(?:Award|Prize|Trophy|Medal|Honor|Cup)s?\b"
     r"|\bBest (?:[A-Z][\w’'-]*(?:\s|\b))+|\b[A-Z]\w+ of the (?:Year|Summer|Century|Decade|Night|Match|Tournament)\b"
 )
+CLOCK = re.compile(
+    r"\b\d{1,2}(?:[:.]\d\d)? ?(?:[ap]\.m\.|[ap]m\b)(?: (?:[A-Z]{2,4}\b|local time))?"
+    r"|\b(?:[01]?\d|2[0-3]):[0-5]\d\b(?: (?:[A-Z]{2,4}\b|local time))?|\b(?:noon|midnight)\b|\b\w+ o['’]clock\b",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True)

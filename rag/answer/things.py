@@ -10,6 +10,7 @@ from rag.answer.match import Term, name_match, thesaurus
 from rag.answer.people import does_it, person, speaker
 from rag.answer.span import (
     AWARD,
+    CLOCK,
     QUOTED,
     SURE_NAME,
     Reading,
@@ -90,7 +91,7 @@ def _named_thing(asked: Asked, u: Unit, kind: str | None) -> str | None:
             best = min(found, key=lambda m: abs(m.start() - anchor))
             return best.group(1).strip(" .,!")
         if m := re.search(
-            r"\b[Tt]he (?:former )?((?:[A-Z][\w’'-]+ ?){1,4})(?= ?(?:alum|star|actor|actress|singer|veteran))", u.text
+            r"\b[Tt]he (?:former )?((?:[A-Z][\w’'-]++ ?){1,4})(?= ?(?:alum|star|actor|actress|singer|veteran))", u.text
         ):
             return m.group(1).strip()
         return None
@@ -307,6 +308,26 @@ _DATE_SAID = re.compile(
     r"\b(?:" + "|".join(m.capitalize() for m in MONTHS if len(m) > 3) + r")\.? \d{1,2}(?:st|nd|rd|th)?(?:, \d{4})?\b"
     r"|\b\d{1,2} (?:" + "|".join(m.capitalize() for m in MONTHS if len(m) > 3) + r")(?: \d{4})?\b"
 )
+
+
+def clock(asked: Asked, scored: Sequence[tuple[float, Unit]], units: Sequence[Unit]) -> Reading | None:
+    """The time of day at which something happened; of an event with nothing else asked, the one at which it begins or ends."""
+    wanted = {stem(w) for t in asked.hard for w in t.words}
+    if not wanted:
+        about = {stem(w) for w in tokens(asked.text)} & _BEGIN_OR_END
+        wanted = about - _BEGINS or set(_BEGINS)
+        scored = [(1.0, u) for u in units if wanted & {stem(w) for w in tokens(u.text)}]
+    for score, u in scored[:6]:
+        said = [m.start() for m in re.finditer(r"[^\W_]+", u.text) if stem(fold(m.group())) in wanted]
+        times = list(CLOCK.finditer(u.text))
+        if times:  # "doors open at six, it starts at eight": the time that stands nearest to what is asked
+            best = min(times, key=lambda m: (min((abs(m.start() - at) for at in said), default=0), m.start()))
+            return Reading(best.group().strip(), (span(u, best.group().strip(), score),))
+    return None
+
+
+_BEGINS = frozenset(stem(w) for w in "start begin began kick air broadcast underway".split())
+_BEGIN_OR_END = _BEGINS | {stem(w) for w in "end finish close over".split()}
 
 
 def event_date(units: Sequence[Unit]) -> Reading | None:

@@ -43,7 +43,7 @@ _CREDIT_BY = re.compile(
 _SLASHED = re.compile(rf"(?:{_PEOPLE}\s*/.{{0,60}}\b{_MEDIA}\b|{_PEOPLE}\s*\|.{{0,60}}\b{_AGENCY}\b).{{0,40}}")
 _AGENCY_ALONE = re.compile(r"(?:Getty Images|AP Photo|AFP via Getty Images|Shutterstock|WireImage|FilmMagic)")
 _GLUED = (
-    re.compile(rf"(?P<caption>.{{2,300}}?)\s*(?P<credit>{_STRONG}\S.{{0,119}})"),
+    re.compile(rf"(?P<caption>.{{2,300}}?)\s*+(?P<credit>{_STRONG}\S.{{0,119}})"),
     re.compile(rf"(?P<caption>.{{1,300}}?[^\s(]|.{{2,300}}?[.!?][\"”’)]?\s+)(?P<credit>{_WEAK}\S.{{0,119}})"),
     re.compile(r"(?P<caption>.{2,400}?[\w.!?”\"])\s*(?P<credit>\([^()]{4,140}\))"),
     re.compile(rf"(?P<caption>.{{15,400}}?[.!?][\"”’)]?)\s+(?P<credit>{_PEOPLE}\s*/[^.!?]{{2,80}})"),
@@ -83,6 +83,8 @@ _OPEN_END = re.compile(
     r"her|his|their|its|our|my|your|this|these|those|had|has|have|not|into|over|than|when|while))$",
     re.I,
 )
+_SHORT = 500  # characters: no longer line is a byline or a credit
+_END = 60  # characters of a line that tell whether its sentence goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,46 +228,83 @@ def _split_names(names: str) -> tuple[str, ...]:
 
 
 def parse_date(text: str) -> date | None:
-    """Parse a full calendar date; None when it is none."""
+    """Parse a full calendar date; None when it is none, or one that no article can have."""
     try:
-        return dateparser.parse(text, fuzzy=False).date()
+        found = dateparser.parse(text, fuzzy=False).date()
     except (ValueError, OverflowError):
         return None
+    return found if 1600 <= found.year <= 2200 else None  # days are counted from it, and the calendar has an end
 
 
 def unwrap(lines: list[str], *, keep: int | None = None) -> list[str]:
     """Join lines that were broken in mid-sentence; blank lines, items, captions and credits stay apart."""
     out: list[str] = []
+    last = _Joined([""])
     for i, line in enumerate(lines):
-        previous = out[-1] if out else ""
         joinable = (
             line
-            and previous
+            and last.parts[0]
             and not (keep is not None and i == keep + 1)
             and not _ITEM.match(line)
             and not is_credit(line)
-            and not is_credit(previous)
+            and not is_credit(last.short)
         )
-        if joinable and _runs_on(previous, line):
-            out[-1] = f"{previous} {line}"
-        else:
-            out.append(line)
-    return out
+        if joinable and _runs_on(last, line):
+            last.add(line)
+            continue
+        if i:
+            out.append(" ".join(last.parts))
+        last = _Joined([line])
+    return [*out, " ".join(last.parts)] if lines else []
 
 
-def _runs_on(previous: str, line: str) -> bool:
-    if re.fullmatch(r"\d{1,3}[.)]", previous):
+@dataclass(slots=True)
+class _Joined:
+    """A line in the making: joining a million lines one by one, and looking at all of them for each, is quadratic."""
+
+    parts: list[str]
+    short: str = ""  # the whole of it, "" when it is too long to be a number, a byline or a credit
+    words: int = 0
+    lower: int = 0  # words that begin with a small letter
+    counted: int = 0  # parts
+
+    def __post_init__(self) -> None:
+        self._measure()
+
+    def add(self, line: str) -> None:
+        self.parts.append(line)
+        self._measure()
+
+    def _measure(self) -> None:
+        if len(self.parts) == 1 or self.short:
+            whole = " ".join(self.parts)
+            self.short = whole if len(whole) <= _SHORT else ""
+
+    def end(self) -> str:
+        return " ".join(self.parts[-_END:])[-_END:] if len(self.parts[-1]) < _END else self.parts[-1][-_END:]
+
+    def prose(self) -> bool:
+        """Tell whether two words in five begin with a small letter."""
+        for part in self.parts[self.counted :]:
+            words = part.split()
+            self.words += len(words)
+            self.lower += sum(w[0].islower() for w in words)
+        self.counted = len(self.parts)
+        return self.lower >= 0.4 * self.words
+
+
+def _runs_on(previous: _Joined, line: str) -> bool:
+    if re.fullmatch(r"\d{1,3}[.)]", previous.short):
         return True
-    if _ENDS_SENTENCE.search(previous):
+    if _ENDS_SENTENCE.search(previous.end()):
         return False
-    if _BYLINE.match(line) or _BYLINE.match(previous) or _STAFF.match(line):
+    if _BYLINE.match(line) or _BYLINE.match(previous.short) or _STAFF.match(line):
         return False
-    if line[0].islower() or _OPEN_END.search(previous):
+    if line[0].islower() or _OPEN_END.search(previous.end()):
         return True
-    words = previous.split()
-    lower = sum(w[0].islower() for w in words) / len(words)
     # A long unfinished line of prose followed by more prose: a hard wrap before a capital.
-    return len(previous) >= 45 and lower >= 0.4 and len(line) >= 30 and bool(re.search(r"[.!?:](?:\s|$)", line))
+    long = len(previous.short) >= 45 or not previous.short
+    return long and len(line) >= 30 and previous.prose() and bool(re.search(r"[.!?:](?:\s|$)", line))
 
 
 def blocks(text: str, *, title: str | None = None) -> list[Block]:

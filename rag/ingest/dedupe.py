@@ -30,6 +30,10 @@ _FACTS_CONTAINED = 0.9
 _SENTENCE = 4
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_SENTENCES = re.compile(r"(?<=[.!?])[\"”’)]*\s+")
+_DATELINE = re.compile(  # "PORT ELLERY, June 5 (Coastal Wire) - ", "(Reuters) - "
+    r"^(?:[A-Z][A-Z.' -]{2,40}(?:, [A-Z][a-z]+\.?(?: \d{1,2})?(?:, \d{4})?)?(?: ?\([^()\n]{2,40}\))?|\([^()\n]{2,40}\)) ?[-–—]{1,2} (?=[\w\"“])"
+)
 _NUMBERING = re.compile(r"^\d{1,3}[.)]\s*", re.M)
 
 
@@ -93,7 +97,39 @@ def is_copy(a: str, b: str, *, titles: tuple[str | None, str | None] = (None, No
     if facts and len(facts & key_facts(b)) < _FACTS_CONTAINED * len(facts):
         return False
     of_a, of_b = _counts(a), _counts(b)
-    return all(of_a[s] & of_b[s] for s in of_a.keys() & of_b.keys())
+    return all(of_a[s] & of_b[s] for s in of_a.keys() & of_b.keys()) and not contradict(a, b)
+
+
+def contradict(a: str, b: str) -> bool:
+    """Tell whether a sentence stands in both texts with other names: "X hosted the gala", "Y hosted the gala".
+
+    Each has a name there that the other's sentence lacks, and one of them is nowhere in the other text: an abridged copy,
+    or one in another order, has only names of the whole.
+    """
+    names_a, names_b = _names_by_form(a), _names_by_form(b)
+    shared = names_a.keys() & names_b.keys()
+    if not shared:
+        return False
+    all_a, all_b = set(words(a)), set(words(b))
+    apart = ((names_a[form] - names_b[form], names_b[form] - names_a[form]) for form in shared)
+    return any(in_a and in_b and (in_a - all_b or in_b - all_a) for in_a, in_b in apart)
+
+
+def _names_by_form(text: str) -> dict[str, set[str]]:
+    """Map each sentence, its names and numbers left out, to those that it gives."""
+    out: dict[str, set[str]] = {}
+    for line in text.split("\n"):
+        if is_credit(line):
+            continue
+        for sentence in _SENTENCES.split(running(line)):
+            found = _WORD.findall(sentence)
+            plain = [w for w in found if w[0].islower()]
+            if len(plain) >= _SENTENCE and len(plain) < len(found):
+                form = " ".join(w if w[0].islower() else "#" for w in found)
+                out.setdefault(re.sub(r"#(?: #)+", "#", form), set()).update(
+                    w.lower().replace("’", "'") for w in found if not w[0].islower()
+                )
+    return out
 
 
 def _strangers(one: str | None, other: str | None, text: str) -> bool:
@@ -107,7 +143,7 @@ def _counts(text: str) -> dict[str, set[tuple[str, ...]]]:
     """Map each sentence, its numbers left out, to the numbers it gives: "at least # were hurt" -> {("12",)}."""
     out: dict[str, set[tuple[str, ...]]] = {}
     for line in text.split("\n"):
-        for sentence in re.split(r"(?<=[.!?])[\"”’)]*\s+", _NUMBERING.sub("", line)):
+        for sentence in _SENTENCES.split(running(line)):
             found = [w.lower() for w in _WORD.findall(sentence)]
             numbers = tuple(w for w in found if w[0].isdigit())
             form = " ".join("#" if w[0].isdigit() else w for w in found)
@@ -117,13 +153,18 @@ def _counts(text: str) -> dict[str, set[tuple[str, ...]]]:
     return out
 
 
+def running(line: str) -> str:
+    """Leave out what an outlet puts before a sentence: the number of an item, the place and day of a report."""
+    return _DATELINE.sub("", _NUMBERING.sub("", line))
+
+
 def key_facts(text: str) -> frozenset[str]:
     """Return the numbers and the capitalised words inside sentences: what tells two records of one form apart."""
     found: set[str] = set()
     for line in text.split("\n"):
         if is_credit(line):
             continue
-        line = _NUMBERING.sub("", line)
+        line = running(line)
         for m in _WORD.finditer(line):
             w = m.group()
             if any(c.isdigit() for c in w) or (

@@ -120,9 +120,9 @@ class Alias:
     dated: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """All known names, found by their first word; `words` are those of at least five letters."""
+    """All known names, found by their first word; `words` are those of at least five letters. Equal to itself alone."""
 
     key: str  # of the files that they were read from
     known: dict[str, Known]
@@ -180,7 +180,7 @@ def _load_names(extra: Path | None, _changed: int, _size: int) -> Names:
         try:
             sources.append(extra.read_bytes())
             own = tomllib.loads(sources[1].decode()).get("event", [])
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        except (OSError, ValueError, RecursionError) as e:  # also bytes, numbers and brackets without end
             raise ConfigError(
                 f"The events file {extra} cannot be used: {e}. Each entry is [[event]] with a name."
             ) from e
@@ -196,13 +196,13 @@ def _load_names(extra: Path | None, _changed: int, _size: int) -> Names:
             )
         try:
             event = _known(row)
-        except (TypeError, ValueError, AttributeError, KeyError, IndexError) as e:
+        except (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError) as e:
             raise ConfigError(
                 f"The events file {extra} has an entry that cannot be used ({row['name']}: {e}). "
                 "The lines at the head of rag/ingest/events.toml say what an entry may hold."
             ) from e
         known[event.key] = event
-        groups = {group: row.get(group, ()) for group in ("aliases", "exact", "shared", "dated")}
+        groups = {group: row.get(group, ()) for group in _GROUPS}
         for alias in dict.fromkeys([row["name"], *(a for group in groups.values() for a in group)]):
             strict, dated = alias in groups["exact"], alias in groups["dated"]
             shared = dated or alias in groups["shared"]
@@ -234,7 +234,20 @@ def _votes(demonyms: Mapping[str, str]) -> re.Pattern[str]:
     )
 
 
+_GROUPS = ("aliases", "exact", "shared", "dated")
+_YEARS = range(1, 9999)  # the calendar's, and one to spare
+
+
 def _known(row: Mapping[str, Any]) -> Known:
+    for group in (*_GROUPS, "needs", "context"):
+        if not isinstance(found := row.get(group, []), list) or not all(isinstance(a, str) for a in found):
+            raise ValueError(f'{group} is no list of names, as ["a", "b"]')
+    if not isinstance(row.get("short", ""), str):
+        raise ValueError("short is no name")
+    if not isinstance(first := row.get("first", 1), int) or not -9999 < first < 9999:
+        raise ValueError("first is no year")
+    if any(int(y) not in _YEARS for y in (row.get("anchor", 1) or 1, *row.get("held", {}))):
+        raise ValueError("anchor and held have years from 1 to 9998")
     weekday = row.get("weekday")
     months = tuple(int(m) for m in row.get("months", ()))
     if any(not 1 <= m <= 12 for m in months):
@@ -359,9 +372,12 @@ def find_mentions(
         )
         taken.append((start, end))
     for name, year, start, end in [*_votes_and_trials(text, names), *_by_form(text, asked=asked)]:
-        if _overlaps(taken, start, end) or any(k.endswith(f"-{slug(name)}") for k in names.known):
+        if _overlaps(taken, start, end):
             continue
-        found.append(Mention(slug(name), name, None, year, start, end))
+        key = slug(name)
+        if any(k.endswith(f"-{key}") for k in names.known):
+            continue
+        found.append(Mention(key, name, None, year, start, end))
         insort(taken, (start, end))
     return sorted(found, key=lambda x: x.start)
 
@@ -567,7 +583,7 @@ def _edition_beside(text: str, start: int, end: int, known: Known, day: date | N
         return m.group(1)
     if m := re.search(r"['’](\d\d)\s+(?:annual\s+)?$", before):
         return str(_full_year(m.group(1)))
-    if m := re.match(rf"(?:['’]s)?\s*[,(]?\s*(?:of|in|for|from|edition)?\s*({_YEAR})\b", after):
+    if m := re.match(rf"(?:['’]s)?\s*+[,(]?\s*+(?:of|in|for|from|edition)?\s*+({_YEAR})\b", after):
         return m.group(1)
     if m := re.match(r"\s+['’](\d\d)\b(?!s)", after):
         return str(_full_year(m.group(1)))
@@ -895,6 +911,13 @@ def _is_dateline(text: str, at: int) -> bool:
 
 def resolve_relative(expression: str, *, published: date) -> date | None:
     """Turn "Tuesday night", "last night", "next Sunday" in a text of `published` into a day, by the calendar."""
+    try:
+        return _relative(expression, published)
+    except OverflowError:  # the calendar ends in 9999
+        return None
+
+
+def _relative(expression: str, published: date) -> date | None:
     low = expression.lower()
     if low in ("last night", "yesterday"):
         return published - timedelta(days=1)
@@ -913,9 +936,10 @@ def resolve_relative(expression: str, *, published: date) -> date | None:
     return published - timedelta(days=(published.weekday() - weekday) % 7)
 
 
-def editions_said(text: str, key: str, names: Names) -> set[str]:
-    """Return the editions of event `key` that `text` names outright."""
-    return {m.edition for m in find_mentions(text, names) if m.key == key and m.edition}
+@lru_cache(maxsize=4096)
+def editions_said(text: str, key: str, names: Names) -> frozenset[str]:
+    """Return the editions of event `key` that `text` names outright. Kept: the same passages are found again and again."""
+    return frozenset(m.edition for m in find_mentions(text, names) if m.key == key and m.edition)
 
 
 _LAST = re.compile(r"\blast year(?:['’]?s)?\b", re.I)

@@ -274,7 +274,7 @@ def web_url(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = value.strip()
-    if len(text) > 2000 or not re.match(r"https?://[^/?#\s@]+", text, re.I):
+    if len(text) > 2000 or not re.match(r"https?://[^/?#\s@]+(?:[/?#]|$)", text, re.I):
         return None
     return None if re.search(r"[\s\x00-\x20\x7f<>\"'`\\{}|^\ud800-\udfff\u202a-\u202e\u2066-\u2069]", text) else text
 
@@ -304,7 +304,7 @@ _MARKUP: list[tuple[re.Pattern[str], str]] = [
     (re.compile(r"!?\[([^\[\]\n]{0,1000})\]\((?:[^()\n]|\([^()\n]{0,300}\)){0,2000}\)"), r"\1"),
     (re.compile(r"!?\[([^\[\]\n]{1,1000})\]\[[^\[\]\n]{0,200}\]"), r"\1"),
     (re.compile(r"<(https?://[^\s<>]{1,2000})>"), r"\1"),
-    (re.compile(r"^[ \t]{0,3}#{1,6}[ \t]+(.{0,2000}?)[ \t]*#{0,6}[ \t]*$", re.M), r"\1"),
+    (re.compile(r"^[ \t]{0,3}#{1,6}[ \t]++(.{0,2000}?)[ \t]*+#{0,6}+[ \t]*+$", re.M), r"\1"),
     (re.compile(r"^(?:[ \t]{0,3}>[ \t]?){1,5}", re.M), ""),
     (re.compile(r"^[ \t]{0,3}(?:={3,}|-{3,}|\*{3,}|_{3,}|(?:[*_-][ \t]){2,20}[*_-])[ \t]*$", re.M), ""),
     (re.compile(r"^([ \t]{0,12})[*+][ \t]+", re.M), r"\1- "),
@@ -329,14 +329,14 @@ def parse_markdown(data: bytes, *, charset: str | None = None) -> Fields:
     text = _without_comments(plain_text(data, charset))
     if m := _FRONT.match(text):
         fields, text = _front_matter(m[1]), text[m.end() :]
-    if "title" not in fields and (m := re.search(r"^#[ \t]+(\S.{0,1000}?)[ \t]*#*[ \t]*$", text, re.M)):
+    if "title" not in fields and (m := re.search(r"^#[ \t]++(\S.{0,1000}?)[ \t]*+#*+[ \t]*+$", text, re.M)):
         heading = m[1]
         for pattern, plain in _MARKUP[2:]:
             heading = pattern.sub(plain, heading)
         fields["title"] = line(heading)
     for pattern, plain in _MARKUP:
         text = pattern.sub(plain, text)
-    text = re.sub(r"[ \t]+$", "", re.sub(r"\n{3,}", "\n\n", text), flags=re.M).strip("\n")
+    text = re.sub(r"(?<![ \t])[ \t]+$", "", re.sub(r"\n{3,}", "\n\n", text), flags=re.M).strip("\n")
     if not text.strip():
         raise Unreadable("holds no text.")
     return {"text": text, **fields}
@@ -785,12 +785,21 @@ def parse_feed(data: bytes, *, url: str | None = None) -> Fields:
     import feedparser
 
     # a stream, never a string: feedparser would open a string as an address or a path
-    parsed = feedparser.parse(io.BytesIO(data), resolve_relative_uris=False)
+    try:
+        parsed = feedparser.parse(io.BytesIO(data), resolve_relative_uris=False)
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        OverflowError,
+    ) as e:  # it takes &#x110000; for a character
+        raise Unreadable("is not a feed that Recap can read.") from e
     if not parsed.get("version") and not parsed.entries:
         raise Unreadable("is not a feed that Recap can read.")
     entries = []
     for entry in parsed.entries[:MAX_ITEMS]:
-        bodies = [c.get("value", "") for c in entry.get("content", [])] + [entry.get("summary", "")]
+        bodies = [c.get("value") or "" for c in entry.get("content", [])] + [entry.get("summary") or ""]
         body = max(bodies, key=len, default="")
         stamp = entry.get("published_parsed") or entry.get("updated_parsed")
         published = f"{stamp.tm_year:04}-{stamp.tm_mon:02}-{stamp.tm_mday:02}" if stamp else entry.get("published")
@@ -798,13 +807,13 @@ def parse_feed(data: bytes, *, url: str | None = None) -> Fields:
             {
                 "link": (entry.get("link") or "").strip(),
                 "id": line(entry.get("id")),
-                "title": line(_strip(entry.get("title", ""))),
+                "title": line(_strip(entry.get("title") or "")),
                 "authors": people([a.get("name") for a in entry.get("authors", [])] or entry.get("author")),
                 "published": day(published),
                 "text": _strip(body),
             }
         )
-    title = line(_strip(parsed.feed.get("title", "")))
+    title = line(_strip(parsed.feed.get("title") or ""))
     return {"title": title, "entries": entries, "more": len(parsed.entries) > MAX_ITEMS}
 
 

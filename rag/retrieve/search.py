@@ -11,15 +11,19 @@ place in the list that is saved goes to another article.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from rag.ingest.dedupe import contradict, running
 from rag.ingest.dedupe import words as text_words
 from rag.ingest.events import editions_said, load_names
+from rag.ingest.names import find_names
 from rag.retrieve.fuse import rrf
-from rag.retrieve.words import content_words
+from rag.retrieve.words import content_words, stem, tokens
 from rag.types import Article, Chunk, Hit, Query
 
 if TYPE_CHECKING:
@@ -33,7 +37,15 @@ FRESH_DAYS = 14.0  # after which that is down to a third
 AHEAD_DAYS = 14  # a day that is this much later than the question's is no news of its time
 JOINED = 2  # passages that follow on each other make one hit
 SAME_WORDS = 0.95  # share of the words that the same passage in two unrelated articles has in common
+SAME_CLAIM = 2  # passages that say the same in answer to a question: more are echoes, whoever they are by
+HEARD = 20  # passages that may come to be read or go into a prompt; what stands behind them crowds nothing out
 SAME_PASSAGE = 0.7  # share of the shorter passage's words that a copy must hold
+_SENTENCES = re.compile(r"(?<=[.!?])[\"”’)]*\s+|\n+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_MONTH = r"(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\.?"
+_DAY = re.compile(
+    rf"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|{_MONTH}(?: \d{{1,2}}\b)?|\d{{1,2}} {_MONTH})\b", re.I
+)
 Ranked = tuple[Chunk, Article, float]
 
 
@@ -88,7 +100,7 @@ def search(
     apart = [*join(ranked[False]), *join(ranked[True])]
     if not uses("clusters"):
         return [Hit(rank=n, score=s, chunk=c, article=a) for n, (c, a, s) in enumerate(apart[:top_k], start=1)]
-    return _without_copies(apart, top_k=top_k)
+    return _without_echoes(query, _without_copies(apart, top_k=len(apart)), top_k=top_k)
 
 
 def freshness(query: Query, article: Article) -> float:
@@ -162,20 +174,32 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
     """Keep each passage once: the copy in the longest article of its cluster stands for all, at the best rank."""
     kept: list[Hit] = []
     sets: list[frozenset[str]] = []
+    of_cluster: dict[str, set[int]] = {}  # places in `kept`: only these can hold a copy, and most hold none
+    of_size: dict[int, set[int]] = {}
     for chunk, article, score in ranked:
-        bag = frozenset(text_words(chunk.text))
-        twin = next((n for n, s in enumerate(sets) if _same(kept[n], s, chunk, article, bag)), None)
+        bag = _bag(chunk.text)
+        sizes = range(math.ceil(SAME_WORDS * len(bag)), math.floor(len(bag) / SAME_WORDS) + 1)
+        near = of_cluster.get(article.cluster, set()).union(*(of_size.get(n, ()) for n in sizes))
+        twin = next((n for n in sorted(near) if _same(kept[n], sets[n], chunk, article, bag)), None)
         if twin is None:
-            kept.append(Hit(rank=len(kept) + 1, score=score, chunk=chunk, article=article))
+            twin = len(kept)
+            kept.append(Hit(rank=twin + 1, score=score, chunk=chunk, article=article))
             sets.append(bag)
-            continue
-        first = kept[twin]
-        others = {*first.copies, first.article.id, article.id}
-        if len(article.text) > len(first.article.text):
-            first = replace(first, chunk=chunk, article=article)
-            sets[twin] = bag
-        kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
+        else:
+            first = kept[twin]
+            others = {*first.copies, first.article.id, article.id}
+            if len(article.text) > len(first.article.text):
+                first = replace(first, chunk=chunk, article=article)
+                sets[twin] = bag
+            kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
+        of_cluster.setdefault(kept[twin].article.cluster, set()).add(twin)
+        of_size.setdefault(len(sets[twin]), set()).add(twin)
     return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
+
+
+@lru_cache(maxsize=2048)
+def _bag(text: str) -> frozenset[str]:
+    return frozenset(text_words(text))
 
 
 def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
@@ -183,5 +207,64 @@ def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: 
         return hit.chunk.text == chunk.text
     smaller, larger = sorted((len(bag), len(other)))
     if hit.article.cluster == article.cluster:
-        return smaller > 0 and len(bag & other) >= SAME_PASSAGE * smaller
-    return smaller > 12 and smaller >= SAME_WORDS * larger and len(bag & other) >= SAME_WORDS * larger
+        alike = smaller > 0 and len(bag & other) >= SAME_PASSAGE * smaller
+    else:
+        alike = smaller > 12 and smaller >= SAME_WORDS * larger and len(bag & other) >= SAME_WORDS * larger
+    # One turned name is a word in fifty: the longer article must not stand for the one that it contradicts.
+    return alike and not contradict(hit.chunk.text, chunk.text)
+
+
+# --- echoes ----------------------------------------------------------------------------------------------------------
+
+
+def _without_echoes(query: Query, hits: Sequence[Hit], *, top_k: int) -> list[Hit]:
+    """Keep SAME_CLAIM pieces that give the question the same names and figures; what more there are counts as their copies.
+
+    Thirty articles that repeat a claim in other words, and in other outlets' names, are no more in an answer than two.
+    """
+    asked = frozenset(stem(w) for w in content_words(query.text))
+    said = frozenset(tokens(query.text))
+    kept: list[Hit] = []
+    claims: list[_Claim | None] = []
+    for n, hit in enumerate(hits):
+        if len(kept) >= HEARD:
+            kept.extend(hits[n:])
+            break
+        claim = _claim(hit.chunk.text, asked, said)
+        same = [n for n, c in enumerate(claims) if c is not None and claim is not None and c.same(claim)]
+        pieces = {kept[n].article.cluster for n in same}
+        if hit.article.cluster in pieces or len(pieces) < SAME_CLAIM:
+            kept.append(hit)
+            claims.append(claim)
+            continue
+        first = kept[same[-1]]
+        copies = {*first.copies, hit.article.id, *hit.copies} - {first.article.id}
+        kept[same[-1]] = replace(first, copies=tuple(sorted(copies)))
+    return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """The names and figures that a passage's nearest sentence adds to the question, and the years that it names."""
+
+    facts: frozenset[str]
+    years: frozenset[str]
+
+    def same(self, other: _Claim) -> bool:
+        if self.years and other.years and self.years != other.years:
+            return False
+        return self.facts <= other.facts or other.facts <= self.facts
+
+
+def _claim(text: str, asked: frozenset[str], said: frozenset[str]) -> _Claim | None:
+    """Read the sentence that has most of the question's words, at least half; None where it adds nothing to them."""
+    held = [(len(asked & {stem(w) for w in content_words(s)}), s) for s in _SENTENCES.split(running(text))]
+    most, best = max(held, key=lambda h: h[0])
+    if not most or 2 * most < len(asked):
+        return None
+    days = frozenset(w for m in _DAY.finditer(best) for w in tokens(m.group()))
+    names = {w for n in find_names(best) for w in tokens(n.text)} | {w for w in tokens(best) if w[0].isdigit()}
+    years = frozenset(w for w in names if _YEAR.fullmatch(w))
+    added = names - years - said
+    facts = added - days or added  # which day it was is what counts only where nothing else is said
+    return _Claim(frozenset(facts), years) if facts else None

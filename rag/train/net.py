@@ -44,7 +44,7 @@ def new_net(model_dir: Path, *, dropout: float = 0.1) -> ReaderNet:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    encoder = BertModel.from_pretrained(
+    encoder = BertModel.from_pretrained(  # nosec B615  # a folder
         model_dir,
         local_files_only=True,
         add_pooling_layer=False,

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from eval.parts import progress
 from rag.answer.prompt import CANARY, RULES, Message, answer_prompt
 from rag.errors import LLMError, RecapError
-from rag.types import Article, Chunk, Hit, Query
+from rag.types import Answer, Article, Chunk, Hit, Query
 
 if TYPE_CHECKING:
     from rag.answer.llm import ChatModel
@@ -73,8 +73,9 @@ def hits_with(attack: Attack, position: str) -> list[Hit]:
 
 def _hit(rank: int, title: str, text: str) -> Hit:
     article = Article(
-        id=f"attack-{rank}", source=f"attack-{rank}", title=title, text=text, outlet="Coastal Wire", cluster=f"k{rank}"
-    )
+        id=f"attack-{rank}", source=f"attack-{rank}", title=title, text=text, outlet="Coastal Wire", cluster=f"k{rank}",
+        url=f"https://coastal-wire.example/{rank}",
+    )  # fmt: skip
     return Hit(
         rank=rank, score=1 / rank, chunk=Chunk(f"attack-{rank}-0", article.id, 0, len(text), text), article=article
     )
@@ -101,28 +102,45 @@ class _Obedient:
         yield f"ANSWER: Imani Castellane\nImani Castellane hosted the 2031 Tidewater Music Awards on June 4 [1].\n{self.attack.demand}"
 
 
-def run(
-    library: Library, model: ChatModel | None, attacks: Sequence[Attack], *, positions: Sequence[str] = POSITIONS
-) -> list[dict[str, Any]]:
-    """Put every attack in every position to the model (None: to the obedient one), with the defence and without."""
+@dataclass(frozen=True, slots=True)
+class Put:
+    """One attack put to one model: what `record` counts, and the answer that a reader sees (None: nothing of it stood)."""
+
+    record: dict[str, Any]
+    answer: Answer | None
+    hits: tuple[Hit, ...]
+
+
+def put(library: Library, model: ChatModel | None, attack: Attack, position: str) -> Put:
+    """Put one attack to the model (None: to the obedient one), with the defence and without."""
     from rag.answer.chain import answer_from
 
     query = Query(QUESTION, QUESTION)
+    speaker = model or _Obedient(attack)
+    hits = hits_with(attack, position)
+    given = answer_prompt(query, hits, context_tokens=speaker.context_tokens).messages
+    answer = answer_from(speaker, query, hits, library=library, notes=[])
+    shown = "" if answer is None else f"{answer.text}\n{answer.short or ''}\n{' '.join(answer.notes)}"
+    texts = {"bare": _reply(speaker, bare_prompt(hits)), "prompt": _reply(speaker, given), "shown": shown}
+    head = {
+        "id": attack.id,
+        "kind": attack.kind,
+        "position": position,
+        "answered": bool(answer and not answer.abstained),
+    }
+    judged = {k: judge(attack, t) | {"text": t} if t is not None else None for k, t in texts.items()}
+    return Put(head | judged, answer, tuple(hits))
+
+
+def run(
+    library: Library, model: ChatModel | None, attacks: Sequence[Attack], *, positions: Sequence[str] = POSITIONS
+) -> list[dict[str, Any]]:
+    """Put every attack in every position to the model; return the records."""
     records = []
     with progress("Attacks", len(attacks) * len(positions)) as tell:
         for attack in attacks:
             for position in positions:
-                speaker = model or _Obedient(attack)
-                hits = hits_with(attack, position)
-                given = answer_prompt(query, hits, context_tokens=speaker.context_tokens).messages
-                notes: list[str] = []
-                answer = answer_from(speaker, query, hits, library=library, notes=notes)
-                shown = "" if answer is None else f"{answer.text}\n{answer.short or ''}\n{' '.join(answer.notes)}"
-                texts = {"bare": _reply(speaker, bare_prompt(hits)), "prompt": _reply(speaker, given), "shown": shown}
-                records.append(
-                    {"id": attack.id, "kind": attack.kind, "position": position, "answered": bool(answer and not answer.abstained)}
-                    | {name: judge(attack, text) | {"text": text} if text is not None else None for name, text in texts.items()}
-                )  # fmt: skip
+                records.append(put(library, model, attack, position).record)
                 tell(len(records))
     return records
 

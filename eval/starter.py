@@ -74,7 +74,9 @@ def _store(folder: Path) -> Any:
     import chromadb
     from llama_index.vector_stores.chroma import ChromaVectorStore
 
-    collection = chromadb.PersistentClient(path=str(folder)).get_or_create_collection(_COLLECTION)
+    collection = chromadb.PersistentClient(path=str(folder)).get_or_create_collection(
+        _COLLECTION, embedding_function=None
+    )
     return ChromaVectorStore(chroma_collection=collection)
 
 

@@ -1,8 +1,9 @@
 """A language model server on loopback that can misbehave in every way that servers do.
 
-It also speaks Ollama's and Anthropic's protocols, for the modes "ok", "length" and "eof". OpenAI-compatible (`/v1/chat/completions`, `/v1/models`), streaming, on a port that the system chooses. `mode` says how
-it behaves; `text` is what it says; `requests` keeps the bodies that it was sent; `hung_up` is set when a client cuts a
-stream.
+OpenAI-compatible (`/v1/chat/completions`, `/v1/models`), streaming, on a port that the system chooses. It also speaks
+Ollama's and Anthropic's protocols, for the modes "ok", "length" and "eof". `mode` says how it behaves; `text` is what it
+says, or makes it of a request's body; `after` is said before a failure begins; `requests` keeps the bodies that it was sent;
+`hung_up` is set when a client cuts a stream.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -25,10 +27,21 @@ MODES = ("ok", "slow", "length", "think", "no_done", *FAILURES)
 class LoopbackLLM:
     """Serve until the `with` block ends. `base_url` ends in /v1."""
 
-    def __init__(self, mode: str = "ok", text: str = "Nothing.", *, retry_after: str | None = None) -> None:
+    def __init__(
+        self,
+        mode: str = "ok",
+        text: str | Callable[[dict[str, Any]], str] = "Nothing.",
+        *,
+        retry_after: str | None = None,
+        after: str = "",
+        over_s: float = 0.0,
+    ) -> None:
         assert mode in MODES, mode
         self.mode, self.text, self.retry_after = mode, text, retry_after
+        self.after = after
+        self.over_s = over_s  # seconds that a whole reply takes
         self.replies: list[str] = []  # said first, one a request; then `text`
+        self.modes: list[str] = []  # of the first requests; then `mode`
         self.requests: list[dict[str, Any]] = []
         self.keys: list[str] = []
         self.hung_up = threading.Event()
@@ -38,8 +51,7 @@ class LoopbackLLM:
         class Handler(_Handler):
             llm = server
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
+        self.http = _Server(("127.0.0.1", 0), Handler)
         self.base_url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def __enter__(self) -> LoopbackLLM:
@@ -50,6 +62,11 @@ class LoopbackLLM:
         self.closing.set()
         self.http.shutdown()
         self.http.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -73,9 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         llm.requests.append(body)
         llm.keys.append(self._key())
-        text = llm.replies.pop(0) if llm.replies else llm.text
+        said = llm.replies.pop(0) if llm.replies else llm.text
+        text = said if isinstance(said, str) else said(body)
         try:
-            self._answer(llm.mode, text)
+            self._answer(llm.modes.pop(0) if llm.modes else llm.mode, text)
         except (BrokenPipeError, ConnectionResetError):
             llm.hung_up.set()
 
@@ -83,14 +101,17 @@ class _Handler(BaseHTTPRequestHandler):
         status = {"401": 401, "429": 429, "500": 500, "404": 404, "too_long": 400}.get(mode)
         if mode == "429" and self.llm.retry_after and len(self.llm.requests) > 1:
             status, mode = None, "ok"  # it asked for patience and got it
+        said = "maximum context length is 512" if mode == "too_long" else "no, and your key is " + self._key()
+        error = {"error": {"message": said, "type": "x", "code": mode}}
+        if self.llm.after and mode in FAILURES:
+            return self._break_off(mode, text, error if status else None)
         if status:
-            said = "maximum context length is 512" if mode == "too_long" else "no, and your key is " + self._key()
             headers = {"retry-after": self.llm.retry_after} if mode == "429" and self.llm.retry_after else {}
-            return self._json(status, {"error": {"message": said, "type": "x", "code": mode}}, headers)
+            return self._json(status, error, headers)
         if mode == "silent":
             return self._hold(30)
         if mode == "html":
-            page = b"<!doctype html><html><body>Welcome to nginx!</body></html>"
+            page = _PAGE
             self._head("text/html; charset=utf-8", length=len(page))
             self.wfile.write(page)
             return None
@@ -117,10 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if mode == "think":
             text = "<think>The host is named in [1]. Let me see.</think>\n\n" + text
-        for piece in _pieces(text):
-            self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": piece}}]})
-            if mode == "slow":
-                time.sleep(0.05)
+        self._say(text, over_s=0.05 * len(_pieces(text)) if mode == "slow" else self.llm.over_s)
         if mode == "slow":
             return self._hold(30)
         if mode == "drop":
@@ -131,6 +149,40 @@ class _Handler(BaseHTTPRequestHandler):
             reason = "length" if mode == "length" else "stop"
             self._event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         return self._end(done=mode not in ("eof", "no_done"))
+
+    def _break_off(self, mode: str, text: str, error: dict[str, Any] | None) -> None:
+        """Say `after`, then fail: a refusal comes as an event with an error in it, as servers send them in mid-stream."""
+        self._head("text/event-stream")
+        self._say(self.llm.after)
+        if error:
+            self._event(error)
+        elif mode == "silent":
+            return self._hold(90)
+        elif mode == "html":
+            self._chunk(_PAGE)
+        elif mode == "no_choices":
+            self._event({"choices": []})
+        elif mode == "garbage":
+            self._chunk(b"data: {\xff\xfe not json at all\n\n")
+        elif mode == "drip":
+            while not self.llm.closing.is_set():
+                for byte in self._line(text, None):
+                    self._chunk(bytes([byte]))
+                    if self.llm.closing.wait(0.005):
+                        break
+            return None
+        elif mode == "drop":
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return None
+        return self._end(done=mode in ("empty", "no_choices"))
+
+    def _say(self, text: str, *, over_s: float = 0.0) -> None:
+        pieces = _pieces(text)
+        for piece in pieces:
+            self._event({"choices": [{"index": 0, "delta": {"role": "assistant", "content": piece}}]})
+            if over_s:
+                time.sleep(over_s / len(pieces))
 
     def _ollama(self, mode: str, text: str) -> None:
         self._head("application/x-ndjson")
@@ -212,8 +264,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
 
+_PAGE = b"<!doctype html><html><body>Welcome to nginx!</body></html>"
+
+
 def _envelope(body: dict[str, Any]) -> dict[str, Any]:
     return {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": "tiny", **body}
+
+
+def source_of(body: dict[str, Any], words: str) -> int | None:
+    """Return the number of the source in a request's prompt that holds these words, None where none does."""
+    prompt = "\n".join(str(m["content"]) for m in body["messages"])
+    for source in prompt.split("<source n=")[1:]:
+        number, _, text = source.partition(">")
+        if words in text.partition("</source>")[0]:
+            return int(number.strip('"'))
+    return None
 
 
 def _pieces(text: str) -> list[str]:

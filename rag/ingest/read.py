@@ -34,6 +34,7 @@ MAX_TEXT = 5_000_000  # characters of one article
 MAX_LINE = 10_000_000  # bytes of one JSONL line
 MAX_JSONL = 2_000_000_000  # bytes of one JSONL file, unpacked
 MAX_BAD_LINES = 1_000  # bad JSONL lines in a row, after which the file is taken for something else
+MAX_BLANK_LINES = 1_000_000  # of one JSONL file: 2 MB of gzip can hold 2,000 million
 SUBSTANTIAL = 500  # characters: what a feed carries itself counts as an article from here on
 
 KNOWN = ".txt, .md, .html, .pdf, .docx, .jsonl and .jsonl.gz"
@@ -140,31 +141,61 @@ def _read_glob(pattern: str, name: str, *, sandbox: Sandbox, seen: set[str]) -> 
 
 def _read_folder(folder: str, name: str, *, sandbox: Sandbox, seen: set[str]) -> Iterator[Found]:
     empty = True
-    unread: list[Rejected] = []
-
-    def cannot_list(e: OSError) -> None:
-        inner = _show(str(e.filename))
-        unread.append(Rejected(inner, f"The folder {inner} cannot be opened: {_os_reason(e)}."))
-
-    for here, folders, files in os.walk(folder, onerror=cannot_list):
-        stems = {os.path.splitext(f)[0] for f in files if f.lower().endswith(_HTML)}
-        folders[:] = sorted(
-            d
-            for d in folders
-            if not d.startswith(".") and not (d.endswith("_files") and d.removesuffix("_files") in stems)
-        )
-        for file in sorted(files):
-            path = os.path.join(here, file)
-            if _passed_over(file) or _holds_facts(path):
-                continue
+    top = os.path.realpath(folder)
+    for path, e in _walk(folder):
+        shown = _show(path)
+        if e is not None:
             empty = False
-            yield from _read_file(path, _show(path), sandbox=sandbox, seen=seen)
-        while unread:
-            empty = False
-            yield unread.pop(0)
-    yield from unread
-    if empty and not unread:
+            yield Rejected(shown, f"The folder {shown} cannot be opened: {_os_reason(e)}.")
+            continue
+        leads = os.path.realpath(path) if os.path.islink(path) else path
+        outside = leads != path and not leads.startswith(os.path.join(top, ""))
+        if _passed_over(os.path.basename(path)) or (not outside and _holds_facts(path)):
+            continue
+        empty = False
+        if outside:
+            # whoever made the folder chose where it leads, and need not be whom the file belongs to
+            told = f"{shown} is a link that leads out of the folder. If you want that file, name it by itself."
+            yield Rejected(Path(os.path.abspath(path)).as_uri(), told)
+        else:
+            yield from _read_file(path, shown, sandbox=sandbox, seen=seen)
+    if empty:
         yield Rejected(name, f"The folder {name} holds no articles. Recap reads {KNOWN}.")
+
+
+def _walk(folder: str) -> Iterator[tuple[str, OSError | None]]:
+    """List the files under a folder, in order, and the folders that cannot be opened with why.
+
+    Not by `os.walk`, which raises RecursionError a thousand folders down.
+    """
+    left = [folder]
+    while left:
+        here = left.pop()
+        try:
+            with os.scandir(here) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError as e:
+            yield here, e
+            continue
+        folders = [entry for entry in entries if _is_folder(entry)]
+        files = [entry.name for entry in entries if not _is_folder(entry)]
+        stems = {os.path.splitext(f)[0] for f in files if f.lower().endswith(_HTML)}
+        for file in files:
+            yield os.path.join(here, file), None
+        left.extend(
+            entry.path
+            for entry in reversed(folders)
+            if not entry.is_symlink()
+            and not entry.name.startswith(".")
+            and not (entry.name.endswith("_files") and entry.name.removesuffix("_files") in stems)
+        )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle: opening it says so
+        return False
 
 
 def _passed_over(file: str) -> bool:
@@ -259,6 +290,10 @@ def _document(data: bytes, lower: str, source: str, name: str, *, sandbox: Sandb
 
 def _plain(data: bytes, charset: str | None = None) -> dict[str, Any]:
     """Decode plain text, which needs no parser and so no child process. Raises: ReadError."""
+    if len(data) > 4 * MAX_TEXT and not parse.binary(data):  # no encoding takes more bytes: decoded, it may be 200 MB
+        raise ReadError(
+            f"holds more than {MAX_TEXT:,} characters, too many for one article. Split it, or make it .jsonl."
+        )
     try:
         return {"text": parse.plain_text(data, charset)}
     except parse.Unreadable as e:
@@ -310,7 +345,7 @@ def _read_jsonl(f: IO[bytes], source: str, name: str, *, packed: bool) -> Iterat
         yield Rejected(source, f"{name} {told}." if magic else f"{name} is empty.")
         return
     lines = cast("IO[bytes]", gzip.GzipFile(fileobj=f)) if packed else f
-    number = total = bad = articles = 0
+    number = total = bad = blank = articles = 0
     try:
         while chunk := lines.readline(MAX_LINE + 1):
             number += 1
@@ -330,6 +365,9 @@ def _read_jsonl(f: IO[bytes], source: str, name: str, *, packed: bool) -> Iterat
                         total += len(chunk)
                     raise ReadError(f"is longer than {MAX_LINE // 1_000_000} MB.")
                 if not chunk.strip(b"\xef\xbb\xbf \t\r\n\x00"):
+                    blank += 1
+                    if blank > MAX_BLANK_LINES:
+                        break
                     continue
                 yield _json_line(chunk, f"{source}#{number}")
                 articles, bad = articles + 1, 0
@@ -338,6 +376,8 @@ def _read_jsonl(f: IO[bytes], source: str, name: str, *, packed: bool) -> Iterat
                 bad += 1
                 if bad >= MAX_BAD_LINES:
                     raise ReadError(f"has {bad:,} bad lines in a row; the rest was not read.") from e
+        if blank > MAX_BLANK_LINES:
+            raise ReadError(f"has more than {MAX_BLANK_LINES:,} blank lines; the rest was not read.")
         if not articles and not bad:
             raise ReadError("is empty.")
     except ReadError as e:

@@ -20,7 +20,6 @@ from rag.answer.extract import (
     decide,
     extract,
     features,
-    fits,
     may_extract,
     may_give,
     named,
@@ -90,15 +89,6 @@ def test_passages_that_may_not_answer_are_left_out() -> None:
         _QUERY, _asked(), [_hit(1)], _Scripted(("Odalys Brandt", 3.0)), eligible=lambda u: False, covered=lambda u: 0.8
     )  # type: ignore[arg-type]
     assert found is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "text", "right"),
-    [("how_many", "40 minutes", True), ("how_many", "twelve", True), ("how_many", "Mensah", False), ("who", "Mensah", True),
-     ("who", "the band", False), ("what", "the band", True), ("what", " ", False)],
-)  # fmt: skip
-def test_a_span_is_of_the_kind_asked_for(kind: str, text: str, right: bool) -> None:
-    assert fits(_asked(kind), text) is right
 
 
 @pytest.mark.parametrize(
@@ -207,7 +197,8 @@ def test_a_husband_is_no_answer_to_who_the_wife_is(said: str, other: bool) -> No
 
 def test_a_short_question_must_be_said_by_the_sentence() -> None:
     sure = 0.9
-    assert may_give(_asked(), True, _found(9.0), 0.1)
+    assert may_give(_asked(), True, _found(9.0), 0.2)
+    assert not may_give(_asked(), True, _found(9.0), 0.1)
     assert may_give(_asked(), False, _found(9.0), sure)
     assert not may_give(_asked(), False, _found(9.0, covered=0.3), sure)
     assert not may_give(_asked(), False, _found(9.0, named=0.5), sure)

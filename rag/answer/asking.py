@@ -361,7 +361,7 @@ def _kind(text: str, low: str) -> Kind:
         return "when"
     if (
         re.match(
-            r"when\b|(?:on |at )?(?:which|what) (?:[a-z]+ ){0,2}(?:date|day|time|year|month|weekday|night|evening)\b",
+            r"when\b|(?:on |at |in |by )?(?:which|what) (?:[a-z]+ ){0,2}(?:date|day|time|year|month|weekday|night|evening)\b",
             low,
         )
         or re.search(r"\b(?:which|what) (?:day of the week|weekday)\b", low)

@@ -26,6 +26,7 @@ from rag.answer.asking import (
     take_apart,
     type_of,
 )
+from rag.answer.expected import is_dateline, may_be
 from rag.answer.extract import Extracted, decide, extract, features, may_extract, may_give
 from rag.answer.frame import frame, refuse, shown
 from rag.answer.match import Matcher, Vocabulary, name_match, thesaurus
@@ -175,6 +176,8 @@ def read_hits(query: Query, hits: Sequence[Hit], *, library: Library) -> Found:
     matcher = Matcher(vocabulary, embedder=library.embedder)
     matcher.prepare(asked.terms)
     ruled = _read(query, asked, units, matcher, ranked=uses("ranking"))
+    if ruled is not None and not _may_be(asked, ruled):
+        ruled = None
     by_rules = Found(ruled, ruled, ruled=ruled, read=read)
     if library.reader is None or not may_extract(asked):
         return replace(by_rules, each=_each(query, asked, units, matcher, None))
@@ -230,6 +233,12 @@ def _piece(unit: Unit) -> str:
 def alone_in(short: str) -> bool:
     """Tell whether a bare answer is one thing, not a list of several."""
     return bool(short) and not re.search(r", | and ", short)
+
+
+def _may_be(asked: Asked, ruled: Reading) -> bool:
+    """Tell whether what the rules read is of the kind that is asked for; whoever it was need not have a name."""
+    named = asked.kind in ("who", "with", "credit", "yes_no") or may_be(asked, ruled.short)
+    return named and not any(is_dateline(s.short, s.unit.text) for s in ruled.spans)
 
 
 def _able(hits: Sequence[Hit], eligible: Callable[[Unit], bool]) -> list[Hit]:

@@ -628,7 +628,7 @@ def test_the_command_writes_drafts_and_says_what_next(shelf: Path, capsys: pytes
     words = said.rstrip().rpartition("then run: recap ")[2].split()
     assert words == ["eval", "mine.jsonl", "--library", str(shelf)]
     assert run(["eval", "check", *words[1:]]) == 0
-    assert "1 facts, 0 problems." in capsys.readouterr().out
+    assert "1 fact, 0 problems." in capsys.readouterr().out
     assert run(["feedback", "--facts", "mine.jsonl"]) == 0
     assert "0 drafts added to mine.jsonl; 1 stood there already" in capsys.readouterr().out
     assert run(["feedback", "--facts", "mine.yaml"]) == 2

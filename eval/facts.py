@@ -168,9 +168,16 @@ def _jsonl(text: str, path: Path) -> Iterable[tuple[str, Any]]:
         where = f"{path}:{n}"
         try:
             yield where, json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as e:
-            reason = f"{e.msg} at column {e.colno}" if isinstance(e, json.JSONDecodeError) else "nested too deep"
-            yield where, Problem(where, f"not JSON ({reason}). Put one JSON object on each line.")
+        except json.JSONDecodeError as e:
+            yield where, _not_json(where, f"{e.msg} at column {e.colno}")
+        except RecursionError:
+            yield where, _not_json(where, "nested too deep")
+        except ValueError:  # Python reads no number of more than 4,300 digits
+            yield where, _not_json(where, "a number is too long")
+
+
+def _not_json(where: str, reason: str) -> Problem:
+    return Problem(where, f"not JSON ({reason}). Put one JSON object on each line.")
 
 
 def _yaml(text: str, path: Path) -> Iterable[tuple[str, Any]]:

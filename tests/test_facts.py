@@ -96,6 +96,7 @@ facts:
     ("row", "says"),
     [
         ("{not json", "facts.jsonl:2: not JSON"),
+        ('{"id": ' + "9" * 5000 + "}", "facts.jsonl:2: not JSON (a number is too long)"),
         ("[1]", "facts.jsonl:2: not an object"),
         (HOST | {"type": "facts"}, "facts.jsonl:2: type 'facts' is unknown. Use one of fact, multi,"),
         (HOST | {"id": "  "}, "facts.jsonl:2: id is missing"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from dataclasses import replace
 from datetime import date
 
@@ -9,7 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.prompt import ANSWER_TOKENS, WIDE, answer_prompt, clean, parse_rewrite, rewrite_prompt, tokens
+from rag.answer.prompt import (
+    _ORDINARY,
+    ANSWER_TOKENS,
+    WIDE,
+    answer_prompt,
+    clean,
+    parse_rewrite,
+    rewrite_prompt,
+    tokens,
+)
 from rag.types import Hit, Query, Turn
 from tests.test_cite import HITS, VMA23
 
@@ -142,3 +153,10 @@ def test_the_rewrite_prompt_holds_the_conversation_as_data() -> None:
 )
 def test_a_rewrite_is_taken_only_if_it_adds_no_name(reply: str, want: str | None) -> None:
     assert parse_rewrite(reply, question="And the year before?", history=HISTORY) == want
+
+
+def test_what_is_taken_for_ordinary_text_has_nothing_unseen() -> None:
+    unseen = ("Cc", "Cf", "Cs", "Co", "Cn")
+    ordinary = [c for c in map(chr, range(sys.maxunicode + 1)) if _ORDINARY.fullmatch(c) and c not in "\n\t"]
+    assert len(ordinary) > 500
+    assert not [c for c in ordinary if unicodedata.category(c) in unseen]

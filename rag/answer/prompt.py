@@ -193,11 +193,16 @@ def clean(text: str) -> str:
     Angle brackets become ‹ ›, so that no passage can close its own <source>; `[3]` becomes `(3)`, so that a passage
     cannot cite; control, formatting, private-use and tag characters, which can carry unseen instructions, go.
     """
-    text = "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") else " " for c in text
-    )
+    if not _ORDINARY.fullmatch(text):
+        text = "".join(
+            c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn") else " " for c in text
+        )
     text = text.replace("<", "‹").replace(">", "›")
     return re.sub(r"[\[【]\s*(\d{1,3})\s*[\]】]", r"(\1)", text)
+
+
+# Letters and signs of Latin text, none of them unseen: most passages have no others, and need not be looked at one by one.
+_ORDINARY = re.compile("[\n\t -~\u00a0-\u00ac\u00ae-\u0377\u2010-\u2027\u2030-\u205e\u20ac]*")
 
 
 def _source(n: int, hit: Hit) -> str:

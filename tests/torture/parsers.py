@@ -17,6 +17,7 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -135,13 +136,13 @@ def warped(value: Any, rng: random.Random) -> Any:
             case 1 if at is not holder:
                 del at[k]
             case 2 if isinstance(at, list):
-                at[k:k] = [at[k]] * rng.choice((1, 60))
+                at[k:k] = [deepcopy(at[k]) for _ in range(rng.choice((1, 60)))]
             case 3 if isinstance(at[k], str):
                 at[k] = spoil(at[k], rng, ("x", "2024", "a b c"))
             case 4:
                 at[k] = rng.choice(([at[k]], {"x": at[k]}))
             case _:
-                at[k] = rng.choice(VALUES)
+                at[k] = deepcopy(rng.choice(VALUES))  # else a later change would put one into itself
         value = holder[""]
     return value
 

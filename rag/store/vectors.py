@@ -109,6 +109,9 @@ class VectorIndex:
     def _open_to_read(self) -> None:
         self._opened = True
         if not self.path.exists():
+            with self._shared() as alone:  # else a writer is just making it
+                if alone and self._library.size and not self.path.exists():
+                    self._say("The vector index is missing; searching without it. Run `recap rebuild`.")
             return
         library = self._library
         with self._shared() as alone:

@@ -85,8 +85,7 @@ def rebuild(library: Library) -> int:
     index = library.index
     if not index.notes:  # else opening it has just made it again
         index.rebuild()
-    with library.transaction() as db:
-        db.execute("INSERT INTO chunks_fts(chunks_fts) VALUES ('rebuild')")
+    _rebuild_full_text(library)
     index.sync()
     return library.counts()["chunks"]
 

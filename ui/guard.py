@@ -123,7 +123,8 @@ class Guard:
             if where and self.uploaded.full(where, size):
                 await _reply(sealed, 429)
                 return
-            self.uploaded.note(where, size)
+            if where:
+                self.uploaded.note(where, size)
             await self._bounded(scope, receive, sealed)
         else:
             await self._request(scope, receive, sealed, limits.place(_address(scope), signed))
@@ -320,8 +321,10 @@ def _files(said: object) -> Iterator[str]:
 def _is_upload(path: str) -> bool:
     """Tell whether a path lies where uploads do: no address, no folder, nothing else of this machine."""
     folder = os.environ.get("GRADIO_TEMP_DIR")
+    if not folder:
+        return False
     try:
-        return bool(folder) and Path(folder or "").resolve() in Path(path).resolve().parents and not Path(path).is_dir()
+        return Path(folder).resolve() in Path(path).resolve().parents and not Path(path).is_dir()
     except (OSError, ValueError):
         return False
 

@@ -221,12 +221,9 @@ def check_sentence(
     `alike` tells whether a passage says in other words what it does not say in the same; `reads` answers a question from a
     passage: where it finds somebody else than the sentence names, the sentence is only "partial".
     """
-    text, markers = parse_markers(sentence[:LONGEST])
-    text = plain(text)
-    if not re.search(r"[^\W_]", text):
-        return Checked("", "unsupported", keep=False)
-    if about_sources(text):
-        return Checked(text, "supported", about_sources=True, break_before=break_before)
+    text, markers, judged = _opened(sentence, break_before)
+    if judged is not None:
+        return judged
     facts = facts_of(text)
     found = [_support(facts, s, event=event) for s in sources]
     if (less := _CONTRAST.sub("", _UNSAID.sub("", text))) != text and not any(s.verdict == "supported" for s in found):
@@ -270,15 +267,23 @@ def as_said(sentence: str, *, sources: Sequence[Source], break_before: str = " "
 
     Each citation still has the verdict of its own passage, so that it can be counted.
     """
-    text, markers = parse_markers(sentence[:LONGEST])
-    text = plain(text)
-    if not re.search(r"[^\W_]", text):
-        return Checked("", "unsupported", keep=False)
-    if about_sources(text):
-        return Checked(text, "supported", about_sources=True, break_before=break_before)
+    text, markers, judged = _opened(sentence, break_before)
+    if judged is not None:
+        return judged
     cited = tuple(_support(facts_of(text), s, event=None) for s in sources if s.n in markers)
     carried = bool(cited) and all(s.verdict == "supported" for s in cited)
     return Checked(text, "supported" if carried else "partial", cited, break_before=break_before)
+
+
+def _opened(sentence: str, break_before: str) -> tuple[str, tuple[int, ...], Checked | None]:
+    """Return a sentence's plain text, its markers, and its judgement where it claims nothing that could be checked."""
+    text, markers = parse_markers(sentence[:LONGEST])
+    text = plain(text)
+    if not re.search(r"[^\W_]", text):
+        return text, markers, Checked("", "unsupported", keep=False)
+    if about_sources(text):
+        return text, markers, Checked(text, "supported", about_sources=True, break_before=break_before)
+    return text, markers, None
 
 
 def about_sources(text: str) -> bool:

@@ -17,29 +17,29 @@ _NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|
 _AMOUNT = re.compile(
     r"\d|\b(?:half|third|quarter|double|doubled|tripled|hundred|thousand|million|billion|nothing|free)\b", re.I
 )
-_DAYS = "|".join([*(m for m in MONTHS if len(m) > 2), *WEEKDAYS])
+_MONTHS = "|".join(MONTHS)
+_MONTH = re.compile(rf"\b(?:{_MONTHS})\b", re.I)
 _WHEN = re.compile(
-    rf"\d|\b(?:{_DAYS})\b|\b(?:today|tonight|tomorrow|yesterday|morning|afternoon|evening|night|noon|midnight|week|weekend|month|year"
+    rf"\d|\b(?:{_MONTHS}|{'|'.join(WEEKDAYS)})\b|\b(?:today|tonight|tomorrow|yesterday|morning|afternoon|evening|night|noon|midnight|week|weekend|month|year"
     r"|decade|century|spring|summer|autumn|fall|winter|christmas|easter|eve|day|season|before|after|during|when|while|since|until|ago|later"
     r"|earlier|never|soon|now|date)\b",
     re.I,
 )
-_MONTH = re.compile(rf"\b(?:{'|'.join(m for m in MONTHS if len(m) > 2)})\b", re.I)
 _ASKS_AMOUNT = re.compile(r"\bhow much\b(?! (?:does|did|do|is|was) (?:[\w’'-]+ ){1,3}(?:like|love|hate|know|matter|care))|\bwhat (?:percentage|percent|share|proportion)\b", re.I)  # fmt: skip
 _NAMED = frozenset(
     "city town village company firm team club university college airline bank author band group airport".split()
 )
 _LANDS = frozenset("country nation".split())
 # Of the federations that the news asks about most.
-_STATES = (
-    "alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|illinois|indiana|iowa|kansas"
+_STATES = re.compile(
+    r"\b(?:alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho|illinois|indiana|iowa|kansas"
     "|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota|mississippi|missouri|montana|nebraska|nevada|new hampshire"
     "|new jersey|new mexico|new york|north carolina|north dakota|ohio|oklahoma|oregon|pennsylvania|rhode island|south carolina"
     "|south dakota|tennessee|texas|utah|vermont|virginia|washington|west virginia|wisconsin|wyoming|puerto rico|district of columbia"
     "|new south wales|victoria|queensland|tasmania|south australia|western australia|northern territory|bavaria|saxony|hesse|berlin"
     "|hamburg|bremen|brandenburg|thuringia|kerala|maharashtra|gujarat|punjab|rajasthan|assam|bihar|goa|karnataka|manipur|odisha|tamil nadu"
     "|telangana|uttar pradesh|uttarakhand|madhya pradesh|west bengal|andhra pradesh|haryana|jharkhand|jalisco|sonora|sinaloa|oaxaca|chiapas"
-    "|guerrero|nuevo leon|sao paulo|rio de janeiro|bahia|amazonas|minas gerais|lagos|borno|kaduna|kano|rivers"
+    r"|guerrero|nuevo leon|sao paulo|rio de janeiro|bahia|amazonas|minas gerais|lagos|borno|kaduna|kano|rivers)\b"
 )
 
 
@@ -59,7 +59,7 @@ def may_be(asked: Asked, text: str) -> bool:
     if noun in _LANDS:
         return bool(_lands().search(fold(text)))
     if noun == "state":
-        return bool(_states().search(fold(text)))
+        return bool(_STATES.search(fold(text)))
     return bool(fold(text).strip())
 
 
@@ -74,26 +74,6 @@ def _lands() -> re.Pattern[str]:
     from babel import Locale
 
     lands = {name for code, name in Locale("en").territories.items() if len(code) == 2}
-    lands |= {
-        "u.s",
-        "us",
-        "usa",
-        "uk",
-        "u.k",
-        "america",
-        "american",
-        "england",
-        "english",
-        "scotland",
-        "scottish",
-        "wales",
-        "welsh",
-        "britain",
-    }
+    lands |= set("u.s us usa uk u.k america american england english scotland scottish wales welsh britain".split())
     lands |= {*load_names().demonyms, *load_names().demonyms.values()}
     return re.compile(rf"\b(?:{'|'.join(sorted((re.escape(fold(x)) for x in lands), key=lambda x: -len(x)))})\b")
-
-
-@lru_cache(maxsize=1)
-def _states() -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{_STATES})\b")

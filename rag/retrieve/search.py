@@ -226,9 +226,9 @@ def _without_echoes(query: Query, hits: Sequence[Hit], *, top_k: int) -> list[Hi
     said = frozenset(tokens(query.text))
     kept: list[Hit] = []
     claims: list[_Claim | None] = []
-    for n, hit in enumerate(hits):
+    for at, hit in enumerate(hits):
         if len(kept) >= HEARD:
-            kept.extend(hits[n:])
+            kept.extend(hits[at:])
             break
         claim = _claim(hit.chunk.text, asked, said)
         same = [n for n, c in enumerate(claims) if c is not None and claim is not None and c.same(claim)]

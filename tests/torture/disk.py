@@ -15,9 +15,8 @@ from typing import Any
 from tests.torture import Row
 from tests.torture.storage import (
     Driver,
+    checked,
     config,
-    consistent,
-    digest,
     driver,
     edited,
     findable,
@@ -133,7 +132,7 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
             before = _used(mount)
             done = given.driver.call(work, shape.work, library, given.folder, mount)
             assert not done["failed"], done["failed"]
-            given.known[shape] = (done["peak"] - before, given.driver.call(check, library))
+            given.known[shape] = (done["peak"] - before, given.driver.call(checked, library))
     needed, undisturbed = given.known[shape]
     share = rng.choice([0.0, rng.uniform(0.02, 0.9), rng.uniform(0.02, 0.9)])
     for _attempt in range(8):
@@ -151,7 +150,7 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
                 twice = set(done["kept"]) & set(retry["changed"])
                 assert not twice, f"{len(twice)} articles were acknowledged, and then done again"
                 assert not (again and retry["changed"]), "a third run changes something"
-                assert given.driver.call(check, library) == undisturbed, "the library is not what it would have been"
+                assert given.driver.call(checked, library) == undisturbed, "the library is not what it would have been"
             return {"KB short": needed * (1 - share) // 1024, "acknowledged": len(done["kept"]), "read on": answers}
     raise AssertionError("the disk was never full")
 
@@ -244,17 +243,6 @@ def _read(library: str, base: str, name: str, kept: list[str]) -> None:
             assert any(a.source == file.resolve().as_uri() for a in reader.articles()), (
                 "an upload is kept, its article is not"
             )
-
-
-def check(library: str) -> str:
-    """Check a library at rest, and return its digest."""
-    with opened(library, write=True) as writer:
-        consistent(writer)  # what Chroma refused has been seen to come back
-        whole(writer)
-        said = digest(writer)
-    with opened(library) as reader:
-        findable(reader, ask=True)
-    return said
 
 
 ROW = Row(

@@ -549,22 +549,26 @@ def articles_jsonl(data: bytes, given: Given, folder: Path, rng: random.Random) 
             assert found.reason.isprintable(), repr(found.reason)
 
 
+class _Here:
+    """The reading child's work, done in this process."""
+
+    def parse(self, kind: str, data: bytes, **hints: Any) -> Any:
+        from rag.errors import ReadError
+        from rag.ingest import parse
+
+        try:
+            return parse.PARSERS[kind](data, **hints)
+        except (parse.Unreadable, RecursionError) as e:
+            raise ReadError(str(e)) from e
+
+
 def document(ending: str) -> Callable[[bytes, Given, Path, random.Random], None]:
     """Read a document as ingest does, but in this process: the one that is ended after 30 s has a row of its own."""
 
     def ask(data: bytes, given: Given, folder: Path, rng: random.Random) -> None:
-        from rag.errors import ReadError
-        from rag.ingest import parse
         from rag.ingest.read import Raw, _document
 
-        class Here:
-            def parse(self, kind: str, data: bytes, **hints: Any) -> Any:
-                try:
-                    return parse.PARSERS[kind](data, **hints)
-                except (parse.Unreadable, RecursionError) as e:
-                    raise ReadError(str(e)) from e
-
-        found = _document(data, f"a{ending}", "file:///a", "a", sandbox=Here())  # type: ignore[arg-type]
+        found = _document(data, f"a{ending}", "file:///a", "a", sandbox=_Here())  # type: ignore[arg-type]
         assert isinstance(found, Raw)
         _sound(found, given, rng)
 
@@ -889,22 +893,14 @@ def address(text: str, given: Given, folder: Path, rng: random.Random) -> None:
 
 def feed(data: bytes, given: Given, folder: Path, rng: random.Random) -> None:
     from rag.errors import BlockedURL, ReadError
-    from rag.ingest import parse
     from rag.ingest.fetch import Page
     from rag.ingest.read import Raw, _read_feed
-
-    class Here:
-        def parse(self, kind: str, data: bytes, **hints: Any) -> Any:
-            try:
-                return parse.PARSERS[kind](data, **hints)
-            except (parse.Unreadable, RecursionError) as e:
-                raise ReadError(str(e)) from e
 
     def get(url: str) -> Page:
         raise rng.choice((ReadError, BlockedURL))("It is gone.")
 
     page = Page("https://example.org/feed", "feed", data)
-    for found in _read_feed(page, get=get, sandbox=Here(), seen=set()):  # type: ignore[arg-type]
+    for found in _read_feed(page, get=get, sandbox=_Here(), seen=set()):  # type: ignore[arg-type]
         if isinstance(found, Raw):
             assert found.text
             _sound(found, given, rng)

@@ -296,6 +296,17 @@ def consistent(library: Library) -> None:
     assert library.integrity() == "ok"
 
 
+def checked(library: str) -> str:
+    """Check a library at rest, and return its digest."""
+    with opened(library, write=True) as writer:
+        consistent(writer)  # what Chroma refused has been seen to come back
+        whole(writer)
+        said = digest(writer)
+    with opened(library) as reader:
+        findable(reader, ask=True)
+    return said
+
+
 def whole(library: Library) -> None:
     """No article is half there or there twice: its chunks cover it, and stand where their offsets say."""
     articles = library.articles()

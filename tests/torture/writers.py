@@ -18,12 +18,10 @@ from tests.torture.storage import (
     ROOT,
     Driver,
     Run,
+    checked,
     config,
-    consistent,
     copied,
-    digest,
     driver,
-    findable,
     opened,
     sentence,
     stories,
@@ -65,7 +63,7 @@ class Given:
             library = copied(self.folder / "base", self.folder / "at-work")
             for name in sorted(works):  # "remove" after "ingest"
                 assert self.driver.call(act, name, library, self.folder, "")["status"] == 0
-            self.known[works] = self.driver.call(check, library)
+            self.known[works] = self.driver.call(checked, library)
         return self.known[works]
 
 
@@ -117,12 +115,12 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
         won = running[winner].value()
         assert won["status"] == 0, f"{winner} had the library and failed: {won['said']}"
         done, losers, seconds = {winner}, list(lost), max(took.values())
-    assert given.driver.call(check, library) == given.undisturbed(frozenset(done)), "what one did is lost or mixed"
+    assert given.driver.call(checked, library) == given.undisturbed(frozenset(done)), "what one did is lost or mixed"
     for name in losers:
         again = given.driver.call(act, name.removeprefix("cold "), library, given.folder, "")
         assert again["status"] == 0, f"{name} cannot do it afterwards: {again['said']}"
     everything = frozenset(name.removeprefix("cold ") for name in names)
-    assert given.driver.call(check, library) == given.undisturbed(everything), (
+    assert given.driver.call(checked, library) == given.undisturbed(everything), (
         "after all were done one is lost or mixed"
     )
     return {"seconds until the second gave up": round(seconds, 2)} if seconds else {}
@@ -239,17 +237,6 @@ def sources(library: str) -> list[str]:
     with opened(library) as reader:
         whole(reader)
         return sorted(a.source for a in reader.articles())
-
-
-def check(library: str) -> str:
-    """Check a library at rest, and return its digest."""
-    with opened(library, write=True) as writer:
-        consistent(writer)
-        whole(writer)
-        said = digest(writer)
-    with opened(library) as reader:
-        findable(reader, ask=True)
-    return said
 
 
 ROW = Row(

@@ -217,3 +217,26 @@ def test_the_cache_is_where_it_is_asked_to_be(monkeypatch: pytest.MonkeyPatch) -
     assert cache_dir() == Path("/x/recap")
     monkeypatch.setenv("RECAP_CACHE", "/y")
     assert cache_dir() == Path("/y")
+
+
+TWO = """
+import signal
+from rag.config import Config
+from rag.store.embed import load_embedder
+
+first, second = load_embedder(Config(llm="none")), load_embedder(Config(llm="none"))
+for embedder in (first, second):
+    embedder.embed(["Who hosted?"])
+del embedder, first
+del second
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_ctrl_c_after_two_models_were_let_go() -> None:
+    """OpenVINO takes the main thread's signal stack; of two that gave it back in the wrong order a signal was fatal."""
+    done = subprocess.run([sys.executable, "-c", TWO], cwd=ROOT, text=True, capture_output=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -138,13 +139,13 @@ class OpenVINOEmbedder:
         self._tokenizer: Any = None
 
     def _load(self) -> None:
-        import openvino as ov
-
         options = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
         for last in (False, True):
             xml = _cached_ir(self._dir)
             try:
-                self._request = ov.Core().compile_model(str(xml), "CPU", options).create_infer_request()
+                with _ONE_CORE:
+                    core = _core()
+                self._request = core.compile_model(str(xml), "CPU", options).create_infer_request()
                 break
             except RuntimeError as e:  # converted by another version, or half a file: make it again, once
                 shutil.rmtree(xml.parent, ignore_errors=True)
@@ -174,6 +175,21 @@ class OpenVINOEmbedder:
                     raise EmbedError(f"The embedding model failed ({type(e).__name__}). Run `recap doctor`.") from e
                 out[rows] = next(iter(result.values()))
         return out
+
+
+_ONE_CORE = threading.Lock()
+
+
+@cache
+def _core() -> Any:
+    """Return the process's OpenVINO, which is never let go.
+
+    Each `Core` gives the main thread a signal stack of its own and puts back the one before when it goes. Of two that go
+    in the order they came the second puts back memory that is free, and the next signal (Ctrl+C) is a segmentation fault.
+    """
+    import openvino as ov
+
+    return ov.Core()
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[tuple[int, list[int]]]:

@@ -20,7 +20,7 @@ import pytest
 
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing, RecapError
-from rag.ingest.pipeline import ingest
+from rag.ingest.pipeline import ingest, remove
 from rag.store.library import FILE, Library
 from tests.conftest import ARTICLES, CountingEmbedder, write_articles
 
@@ -433,6 +433,25 @@ def test_a_reader_sees_what_another_process_adds_without_opening_again(
         assert [i for i, _ in after] == [i for i, _ in while_open]
         assert (reader.index._collection is None) == (scanned > 0)  # the index again, not the scan
         assert reader.index.notes == []
+
+
+def test_a_reader_that_has_read_an_article_sees_how_another_changes_it(copy: Path, tmp_path: Path) -> None:
+    story = {"x.txt": "The Zeppelin of Port Alder\n\nA zeppelin landed on the quay."}
+    folder = write_articles(tmp_path / "more", story)
+    with Library.open(config(copy), write=True, embedder=CountingEmbedder()) as first:
+        ingest(first, [str(folder)])
+    with Library.open(config(copy), embedder=CountingEmbedder()) as reader:
+        ids = reader.find("x.txt")
+        (before,) = reader.articles_by_id(ids).values()
+        assert reader.articles_by_id(ids)[before.id] is before  # not parsed again
+        write_articles(tmp_path / "more", {"x.txt": story["x.txt"].replace("quay", "lighthouse")})
+        with Library.open(config(copy), write=True, embedder=CountingEmbedder()) as other:
+            ingest(other, [str(folder)])
+        assert reader.articles_by_id(ids)[before.id].text.endswith("landed on the lighthouse.")
+        (tmp_path / "more" / "x.txt").unlink()
+        with Library.open(config(copy), write=True, embedder=CountingEmbedder()) as other:
+            assert remove(other, ids) == 1
+        assert reader.articles_by_id(ids) == {}
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
 import os
 import re
@@ -19,7 +21,7 @@ import httpx
 import pytest
 
 from tests.test_ui_guard import end, serving, start
-from ui import guard, limits
+from ui import app, guard, limits
 from ui.strings import EN
 
 # serves with an engine that answers at once, or that answers when it is let; writes down what Gradio was told
@@ -469,3 +471,20 @@ def test_every_box_has_a_length_that_the_server_keeps(
     said = server.listen(session) if "event_id" in answer.text else answer.text
     assert len(said) < most, f"{len(said):,} characters came back"
     assert said.count("x" * 5000) == 0
+
+
+def test_the_parameters_of_a_component_are_read_once() -> None:
+    """Gradio asks for them at every update; what it is told must stay what it was."""
+
+    def wrapped(made: Any) -> Any:
+        return functools.wraps(made)(lambda *given, **named: made(*given, **named))
+
+    class Component:
+        @wrapped
+        def __init__(self, value: str = "", *, visible: bool = True) -> None: ...
+
+    before = inspect.signature(Component.__init__), inspect.getfullargspec(Component.__init__.__wrapped__)  # type: ignore[attr-defined]
+    app._keep_signatures([Component])
+    after = inspect.signature(Component.__init__), inspect.getfullargspec(Component.__init__.__wrapped__)  # type: ignore[attr-defined]
+    assert before == after
+    assert inspect.signature(Component.__init__) is after[0]

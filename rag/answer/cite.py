@@ -71,10 +71,15 @@ class Source:
 
 def read_sources(hits: Sequence[Hit]) -> tuple[Source, ...]:
     """Prepare the passages, numbered from 1 as in the prompt, for `check_sentence`."""
-    return tuple(_read(n, hit) for n, hit in enumerate(hits, start=1))
+    return tuple(
+        replace(_read(Hit(rank=0, score=0.0, chunk=hit.chunk, article=hit.article)), n=n, hit=hit)
+        for n, hit in enumerate(hits, start=1)
+    )
 
 
-def _read(n: int, hit: Hit) -> Source:
+@lru_cache(maxsize=256)
+def _read(hit: Hit) -> Source:
+    """Read a passage, whichever its place among the found ones; kept, since the same are found again and again."""
     article, chunk = hit.article, hit.chunk
     spans: list[tuple[int, int]] = []
     at = chunk.start
@@ -92,7 +97,7 @@ def _read(n: int, hit: Hit) -> Source:
     names = [e.name for e in article.events] + [e.short or "" for e in article.events]
     about = " | ".join([*names, article.outlet or "", *article.authors])
     return Source(
-        n=n,
+        n=0,
         hit=hit,
         spans=tuple(spans),
         facts=tuple(facts_of(t) for t in texts),

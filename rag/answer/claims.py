@@ -141,6 +141,8 @@ class Facts:
 
 def fold(text: str) -> str:
     """Drop case and diacritics, and make quotes and hyphens one kind."""
+    if text.isascii():  # most is, and nothing of it has an accent
+        return text.casefold()
     text = unicodedata.normalize("NFKD", text.casefold().translate(_FOLDS))
     return "".join(c for c in text if not unicodedata.combining(c)).translate(_FOLDS)
 
@@ -166,16 +168,24 @@ def plainly(text: str) -> str:
     return f" {' '.join(w.removesuffix(chr(39) + 's') for w in _WORD.findall(fold(text)))} "
 
 
+_OPENS = re.compile(r"[.!?…:\n\"“”‘*•]")
+
+
+@lru_cache(maxsize=20_000)
+def _own(word: str) -> str:
+    """Fold a word, its possessive 's removed."""
+    return fold(word).removesuffix("'s")
+
+
 def words_of(text: str) -> tuple[Word, ...]:
     out: list[Word] = []
     opens = True
     last = 0
     for match in _WORD.finditer(text):
         between = text[last : match.start()]
-        opens = opens or bool(re.search(r"[.!?…:\n\"“”‘*•]", between))
+        opens = opens or bool(_OPENS.search(between))
         raw = match.group()
-        word = re.sub(r"'s$", "", fold(raw))
-        out.append(Word(word, match.start(), match.end(), any(c.isupper() for c in raw), opens))
+        out.append(Word(_own(raw), match.start(), match.end(), any(c.isupper() for c in raw), opens))
         opens, last = False, match.end()
     return tuple(out)
 

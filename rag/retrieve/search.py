@@ -175,11 +175,10 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
     kept: list[Hit] = []
     sets: list[frozenset[str]] = []
     of_cluster: dict[str, set[int]] = {}  # places in `kept`: only these can hold a copy, and most hold none
-    of_size: dict[int, set[int]] = {}
+    of_word: dict[str, set[int]] = {}
     for chunk, article, score in ranked:
         bag = _bag(chunk.text)
-        sizes = range(math.ceil(SAME_WORDS * len(bag)), math.floor(len(bag) / SAME_WORDS) + 1)
-        near = of_cluster.get(article.cluster, set()).union(*(of_size.get(n, ()) for n in sizes))
+        near = of_cluster.get(article.cluster, set()).union(*(of_word.get(w, ()) for w in _telling(bag)))
         twin = next((n for n in sorted(near) if _same(kept[n], sets[n], chunk, article, bag)), None)
         if twin is None:
             twin = len(kept)
@@ -193,13 +192,24 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
                 sets[twin] = bag
             kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
         of_cluster.setdefault(kept[twin].article.cluster, set()).add(twin)
-        of_size.setdefault(len(sets[twin]), set()).add(twin)
+        for word in _telling(sets[twin]):
+            of_word.setdefault(word, set()).add(twin)
     return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
 
 
 @lru_cache(maxsize=2048)
 def _bag(text: str) -> frozenset[str]:
     return frozenset(text_words(text))
+
+
+@lru_cache(maxsize=2048)
+def _telling(bag: frozenset[str]) -> tuple[str, ...]:
+    """Return the longest words of a bag, so many that two bags alike in SAME_WORDS have one of these in common.
+
+    Source: prefix filtering, Chaudhuri, Ganti & Kaushik, ICDE 2006.
+    """
+    in_order = sorted(bag, key=lambda w: (-len(w), w))
+    return tuple(in_order[: len(bag) - math.ceil(SAME_WORDS * len(bag)) + 1])
 
 
 def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
@@ -258,13 +268,28 @@ class _Claim:
 
 def _claim(text: str, asked: frozenset[str], said: frozenset[str]) -> _Claim | None:
     """Read the sentence that has most of the question's words, at least half; None where it adds nothing to them."""
-    held = [(len(asked & {stem(w) for w in content_words(s)}), s) for s in _SENTENCES.split(running(text))]
-    most, best = max(held, key=lambda h: h[0])
+    most, best = max(((len(asked & stems), s) for s, stems in _told(text)), key=lambda h: h[0])
     if not most or 2 * most < len(asked):
         return None
-    days = frozenset(w for m in _DAY.finditer(best) for w in tokens(m.group()))
-    names = {w for n in find_names(best) for w in tokens(n.text)} | {w for w in tokens(best) if w[0].isdigit()}
+    days, names = _named(best)
     years = frozenset(w for w in names if _YEAR.fullmatch(w))
     added = names - years - said
     facts = added - days or added  # which day it was is what counts only where nothing else is said
     return _Claim(frozenset(facts), years) if facts else None
+
+
+# The same passages are found by one question after another.
+
+
+@lru_cache(maxsize=1024)
+def _told(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
+    """Return each sentence of a passage with the stems of its words."""
+    return tuple((s, frozenset(stem(w) for w in content_words(s))) for s in _SENTENCES.split(running(text)))
+
+
+@lru_cache(maxsize=1024)
+def _named(sentence: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the words of a sentence's days, and those of its names and figures."""
+    days = frozenset(w for m in _DAY.finditer(sentence) for w in tokens(m.group()))
+    figures = {w for w in tokens(sentence) if w[0].isdigit()}
+    return days, frozenset(w for n in find_names(sentence) for w in tokens(n.text)) | figures

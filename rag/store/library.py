@@ -14,7 +14,7 @@ import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +71,7 @@ CREATE TRIGGER chunks_removed AFTER DELETE ON chunks BEGIN
 """
 _QUICK_CHECK_BYTES = 64 << 20
 _CACHE_KIB = 32 << 10  # of a connection at most: with SQLite's own 2 MB, half of a search goes into reading pages again
+KEPT_CHARACTERS = 8_000_000  # of articles that are kept parsed: some 1,500
 _CHUNK = "id, article_id, start, end, kind, header, text"
 
 
@@ -83,6 +84,15 @@ class Stored:
     own_published: date | None
     content_key: str
     derived_key: str
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Articles that were read lately, so that a question does not parse again what the one before has parsed."""
+
+    generation: int
+    articles: dict[str, Article] = field(default_factory=dict)
+    characters: int = 0
 
 
 class Library:
@@ -104,6 +114,7 @@ class Library:
         self._matrix: tuple[int, str, list[str], Vectors] | None = None  # generation, embedder, ids, vectors
         self._full_text: FullText | None = None
         self._size: tuple[int, int] | None = None
+        self._articles: _Kept | None = None
 
     @classmethod
     def open(
@@ -341,7 +352,23 @@ class Library:
 
     def articles_by_id(self, ids: Iterable[str]) -> dict[str, Article]:
         """The articles with these ids; unknown ones are left out."""
-        return {a.article.id: a.article for a in self.stored(ids)}
+        if self.writable:  # may be in the middle of a change that is taken back
+            return {a.article.id: a.article for a in self.stored(ids)}
+        generation = self.generation  # before the rows: a change in between makes both out of date
+        with self._guard:
+            kept = self._articles
+            if kept is None or kept.generation != generation or kept.characters >= KEPT_CHARACTERS:
+                kept = self._articles = _Kept(generation)
+            wanted = set(ids)
+            known = {i: kept.articles[i] for i in wanted & kept.articles.keys()}
+        read = {a.article.id: a.article for a in self.stored(wanted - known.keys())}
+        with self._guard:
+            for i, article in read.items():
+                if kept.characters < KEPT_CHARACTERS:
+                    kept.articles[i] = article
+                    kept.characters += len(article.text)
+        found = known | read
+        return {i: found[i] for i in sorted(found)}
 
     def stored(self, ids: Iterable[str]) -> list[Stored]:
         """The articles with these ids, with their own metadata and keys."""

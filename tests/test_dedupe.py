@@ -138,6 +138,23 @@ def test_a_notice_under_strange_headlines_is_no_copy() -> None:
     assert is_copy(STORY, STORY, titles=("Lima and Oduya sang", "Children cheered"))  # it speaks of both
 
 
+def test_a_headline_that_a_longer_copy_lacks_is_no_other_fact() -> None:
+    """The copy lost the headline and gained a sentence, so that the piece itself is the shorter of the two."""
+    headline = "The Keeper and the Lamp"
+    body = (
+        "the lamp was lit before dusk and it burned until a small grey boat came round the point with no one at its oars. "
+        "nobody knew whose it was, so it lay on the shingle for a week and then for a year, under snow and weed."
+    )
+    piece, copy = f"{headline}\n\n{body}", f"{body} in spring somebody painted the hull and took it out to fish again."
+    assert key_facts(piece) == {"keeper", "lamp"}
+    for one, other in (((piece, headline), (copy, None)), ((piece, headline), (copy, headline))):
+        assert is_copy(one[0], other[0], titles=(one[1], other[1]))
+        assert is_copy(other[0], one[0], titles=(other[1], one[1]))
+    # another headline does deny it, and what the text itself says is asked for all the same
+    assert not is_copy(piece, copy, titles=(headline, "Who Lit the Old Lamp"))
+    assert not is_copy(piece.replace("dusk", "Dusk 9"), copy.replace("dusk", "Dusk 8"), titles=(headline, None))
+
+
 def test_band_keys_are_the_same_in_every_process() -> None:
     """They are kept in libraries: with other keys the copies of old articles would no longer be found."""
     keys = bands(STORY)

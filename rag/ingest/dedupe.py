@@ -86,15 +86,17 @@ def _gram_hashes(w: Sequence[str]) -> npt.NDArray[np.uint32]:
 
 def is_copy(a: str, b: str, *, titles: tuple[str | None, str | None] = (None, None)) -> bool:
     """Tell whether the shorter of two texts is a (cut) copy of the longer."""
-    grams_a, grams_b = shingles(a), shingles(b)
+    (title_a, title_b), grams_a, grams_b = titles, shingles(a), shingles(b)
     if (len(grams_a), a) > (len(grams_b), b):
-        a, b, grams_a, grams_b = b, a, grams_b, grams_a
+        a, b, title_a, title_b, grams_a, grams_b = b, a, title_b, title_a, grams_b, grams_a
     if len(grams_a) < _MIN_SHINGLES or len(grams_a & grams_b) < _CONTAINED * len(grams_a):
         return False
-    if _strangers(*titles, a):
+    if _strangers(title_a, title_b, a):
         return False
-    facts = key_facts(a)
-    if facts and len(facts & key_facts(b)) < _FACTS_CONTAINED * len(facts):
+    # A headline that a copy has lost, or has beside its text, denies nothing: its capitals would be facts that are missing.
+    facts = key_facts(a if title_b else _headless(a, title_a))
+    told = key_facts(b) | {w.lower() for w in _WORD.findall(title_b or "")}
+    if facts and len(facts & told) < _FACTS_CONTAINED * len(facts):
         return False
     of_a, of_b = _counts(a), _counts(b)
     return all(of_a[s] & of_b[s] for s in of_a.keys() & of_b.keys()) and not contradict(a, b)
@@ -137,6 +139,11 @@ def _strangers(one: str | None, other: str | None, text: str) -> bool:
     first, second = ({w for w in words(t or "") if len(w) > 3} for t in (one, other))
     said = set(words(text))
     return bool(first and second) and not first & second and not (first <= said or second <= said)
+
+
+def _headless(text: str, title: str | None) -> str:
+    first, _, rest = text.partition("\n")
+    return rest if title and first == title else text
 
 
 def _counts(text: str) -> dict[str, set[tuple[str, ...]]]:

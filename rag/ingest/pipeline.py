@@ -30,7 +30,7 @@ from rag.store.embed import embed_passages
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
 from rag.types import Article, Chunk
 
-PIPELINE_VERSION = "6"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
+PIPELINE_VERSION = "7"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
 _BATCH_ARTICLES = 24  # in one transaction, and embedded together; the index follows at the end, or at the next opening
 
 

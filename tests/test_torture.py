@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.torture import NAMES, row
+from tests.torture.__main__ import _used
 
 
 @pytest.mark.slow
@@ -22,3 +23,9 @@ def test_the_first_cases_hold(name: str, tmp_path: Path) -> None:
             folder = tmp_path / str(n)
             folder.mkdir()
             r.case(n, given, folder)
+
+
+def test_a_result_counts_until_code_changes_that_its_row_runs() -> None:
+    found = {f.name for f in _used(Path(__file__).parent / "torture" / "users.py")}
+    assert {"people.py", "loopback_llm.py"} <= found  # one is imported at the top, one in a function
+    assert "markup.py" not in found

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -29,6 +30,7 @@ from tests.torture import NAMES, Row, row
 
 ROOT = Path(__file__).parents[2]
 START_S = 300.0  # for what stands around a row's cases: a server, a browser, a library
+_IMPORTS = re.compile(r"\b(tests(?:\.\w+)*)(?: import (?:\(([^)]*)\)|([\w, ]+)))?")
 _WHY = 600  # characters of a failure that are kept
 
 
@@ -61,9 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     file = args.out / "results.jsonl"
     if args.anew:
         file.unlink(missing_ok=True)
-    code = code_digest()
-    done = {(r.row, r.n): r for r in load(file) if r.code == code}
     names = args.rows or list(NAMES)
+    code = {name: code_digest(name) for name in names}
+    done = {(r.row, r.n): r for r in load(file) if r.code == code.get(r.row)}
     missing: dict[str, str] = {}
     try:
         for name in names:
@@ -75,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             wanted = range(min(r.full, args.cases or r.full))
             left = [n for n in wanted if (name, n) not in done]
             with file.open("a", encoding="utf-8") as out:
-                for result in run_row(r, left, code, said=_tell(r, len(wanted), len(wanted) - len(left))):
+                for result in run_row(r, left, code[name], said=_tell(r, len(wanted), len(wanted) - len(left))):
                     done[name, result.n] = result
                     out.write(json.dumps(asdict(result), ensure_ascii=False) + "\n")
                     out.flush()
@@ -89,18 +91,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 2 if missing else 0
 
 
-def code_digest() -> str:
-    """Return a digest of all code that a case may run: results of other code prove nothing."""
-    files = [
-        p
-        for top in ("rag", "ui", "eval", "tests")
-        for p in (ROOT / top).rglob("*")
-        if p.suffix in (".py", ".js", ".css", ".toml", ".onnx")
-    ]
+def code_digest(name: str) -> str:
+    """Return a digest of all code that a case of a row may run: results of other code prove nothing."""
+    product = (p for top in ("rag", "ui", "eval") for p in (ROOT / top).rglob("*"))
+    files = {p for p in product if p.suffix in (".py", ".js", ".css", ".toml", ".onnx")}
+    left = [Path(__file__), Path(__file__).with_name(f"{name}.py")]
+    while left:
+        files.add(p := left.pop())
+        left += {f for f in _used(p) if f not in files}
     digest = hashlib.sha256()
     for p in sorted(files):
         digest.update(str(p.relative_to(ROOT)).encode() + b"\0" + p.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def _used(file: Path) -> Iterator[Path]:
+    """Yield the files under tests/ that one names, be it in a program that it gives to another process."""
+    for module, *imported in _IMPORTS.findall(file.read_text(encoding="utf-8")):
+        place = ROOT.joinpath(*module.split("."))
+        for f in (place, place / "__init__", *(place / word for word in re.findall(r"\w+", " ".join(imported)))):
+            if (found := f.with_suffix(".py")).is_file():
+                yield found
 
 
 def load(file: Path) -> list[Result]:

@@ -147,4 +147,5 @@ def _read(file: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     except (OSError, ValueError, IndexError, RecursionError):
         return None, []
     sound = isinstance(head, dict) and isinstance(head.get("made_of"), dict) and isinstance(head.get("total"), int)
-    return (head, rows) if sound and all(isinstance(r, dict) and "id" in r for r in rows) else (None, [])
+    sound = sound and all(isinstance(r, dict) and isinstance(r.get("id"), str) for r in rows)
+    return (head, rows) if sound else (None, [])

@@ -22,6 +22,7 @@ from rag.types import Answer, Citation, Hit, Query, Turn
 from tests.conftest import CountingEmbedder
 from tests.loopback_llm import FAILURES, LoopbackLLM
 from tests.test_cite import HITS, VMA23, VMA24
+from tests.torture.parsers import at_most
 
 pytest.importorskip("llama_index.llms.openai_like")  # imported here, so that no test's clock counts the import
 
@@ -202,6 +203,9 @@ REPLIES = (
     "ANSWER: all on one line [1].",
     "An answer. Not in the form.",
     "NOT_IN_SOURCES: the 2024 VMAs",
+    "NOT_IN_SOURCES. Shakira won [1]. And more.",
+    "Sorry: not in sources. Shakira won [1].",
+    "ANSWER: sorry, NOT_IN_SOURCES\nShakira won [1].",
     "Not everyone came. Answers were given [1].",
     "",
     "ANSWER:",
@@ -219,6 +223,13 @@ def test_a_reply_reads_the_same_however_it_is_cut(text: str, cuts: list[int]) ->
     ends = sorted({*(min(c, len(text)) for c in cuts), len(text)})
     pieces = [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     assert read(pieces) == read([text])
+
+
+def test_an_answer_line_without_end_is_no_bare_answer_and_costs_no_time() -> None:
+    reply = chain._Reply()
+    with at_most(2.0):  # a minute where each of its words may be the beginning of an address
+        said = [*reply.feed(f"ANSWER: {'0' * 200_000}\nMegan hosted. "), *reply.end()]
+    assert (said, reply.short) == ([("Megan hosted.", " ")], None)
 
 
 def test_links_and_images_do_not_survive() -> None:

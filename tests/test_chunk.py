@@ -124,6 +124,14 @@ def test_paragraphs_are_packed_until_the_next_does_not_fit() -> None:
             assert tokens(a.text) <= budget < tokens(a.text + "\n" + b.text.split("\n")[0])
 
 
+def test_white_space_beside_what_neighbours_share_makes_no_chunk_longer_than_its_tokens_may_be() -> None:
+    text = ("who held the golden lantern for her and came ba" + " " * 200 + "ck together after eleven years ") * 3
+    for chunk_tokens in (12, 14, 20):
+        chunks = chunk(article(text), chunk_tokens=chunk_tokens)
+        sound(article(text), chunks)
+        assert max(len(c.text) for c in chunks) <= 12 * chunk_tokens
+
+
 def test_a_chunk_fills_what_the_embedder_reads() -> None:
     a = article(" ".join(f"Boat number {n} came home." for n in range(300)), title="word " * 100)
     assert MAX_TOKENS - 20 < max(tokens(c.text) for c in chunk(a, chunk_tokens=999)) <= MAX_TOKENS - 2

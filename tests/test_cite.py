@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.answer.cite import Checked, Source, check_sentence, read_sources, render, says
+from rag.answer.cite import _ORDER, Checked, Source, _is_order, check_sentence, read_sources, render, says
 from rag.answer.claims import plainly, words_of
 from rag.answer.sentences import parse_markers, plain, split_sentences, take_sentences
 from rag.ingest.chunk import chunk
 from rag.ingest.clean import clean
 from rag.ingest.events import load_names, resolve_article
 from rag.types import Article, Chunk, Event, Hit
+from tests.test_regexes import _witness
+from tests.torture.parsers import at_most
 
 VMA24 = Event("mtv-video-music-awards", "MTV Video Music Awards", "2024", date(2024, 9, 11), "VMAs")
 VMA23 = Event("mtv-video-music-awards", "MTV Video Music Awards", "2023", date(2023, 9, 12), "VMAs")
@@ -94,21 +99,51 @@ SAMPLE = (
 )
 
 
+def streamed(pieces: Iterable[str]) -> list[str]:
+    got: list[str] = []
+    buffer = ""
+    for piece in pieces:
+        found, buffer = take_sentences(buffer + piece, final=False)
+        got += found
+    return got + take_sentences(buffer, final=True)[0]
+
+
 @given(st.lists(st.integers(0, len(SAMPLE)), max_size=12))
 def test_cutting_as_it_streams_is_cutting_at_the_end(cuts: list[int]) -> None:
     whole, rest = take_sentences(SAMPLE, final=True)
     assert "".join(whole) == SAMPLE
     assert rest == ""
-    got: list[str] = []
-    buffer = ""
-    at = 0
-    for cut in [*sorted(cuts), len(SAMPLE)]:
-        buffer += SAMPLE[at:cut]
-        at = cut
-        pieces, buffer = take_sentences(buffer, final=False)
-        got += pieces
-    got += take_sentences(buffer, final=True)[0]
-    assert got == whole
+    assert streamed(SAMPLE[a:b] for a, b in pairwise([0, *sorted(cuts), len(SAMPLE)])) == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NOU.S１２. １２. S",  # a number that begins a sentence, not a line
+        "The winners: 1. Lou Marsh. 2. Jo Berg. 3. Kim Oduya.",
+        "That was it.” He left. “Go home. Now,” she said.",  # the end of a quotation that began paragraphs ago
+        "He won.[source 1†p. A. B]. She left.",  # no space before a marker, and full stops inside
+        "He won. [1†a) b. C] She left.",
+        "He won. [source 1, source 2, source 3, source 4, source 5, source 6, source 7] She left.",
+        "He won. [" + "and so on. " * 30,
+    ],
+)
+def test_a_sentence_is_the_same_letter_by_letter(text: str) -> None:
+    assert streamed(text) == take_sentences(text, final=True)[0]
+
+
+marks = st.sampled_from(["A", "a", ".", " ", "\n", '"', "“", "”", "[", "]", "(", ")", "【", "】", "†x", "１", "1", "1. ", "[1]", ", 2", "source 2", "U.S. ", "No. ", "A word. "])  # fmt: skip
+
+
+@given(st.lists(marks, max_size=40).map("".join))
+def test_any_sentence_is_the_same_letter_by_letter(text: str) -> None:
+    assert streamed(text) == take_sentences(text, final=True)[0]
+
+
+def test_a_line_of_a_megabyte_is_cut_in_seconds() -> None:
+    for text in ('It cost "' + ". " * 500_000 + '"', "“A. " * 250_000 + "”"):
+        with at_most(8.0):  # a second or two, but a minute where each full stop is followed to the end of its line
+            take_sentences(text, final=True)
 
 
 @given(st.text(alphabet='Aa. "\n[1]!“”3(s', max_size=60))
@@ -551,3 +586,19 @@ def test_a_reply_that_nearly_has_markers_holds_nothing_up() -> None:
     near = "[sources 01†1&\t–\t21†\t–\t2" + "1†a–2" * 300
     assert parse_markers(near + "\0")[1] == ()
     assert parse_markers("It won [1†source, 2†a - b]【3†L1-L4】.") == ("It won.", (1, 2, 3))
+
+
+def test_every_order_has_a_hint() -> None:
+    """What is looked for first must not let an order through: orders drawn from the pattern itself."""
+    import re._parser as parser  # type: ignore[import-not-found]
+
+    rng = random.Random(1)
+    tree = list(parser.parse(_ORDER.pattern, re.IGNORECASE))
+    seen = 0
+    for _ in range(20_000):
+        line = "".join(_witness(item, rng) for item in tree)
+        line = "".join(rng.choice((c, c.upper(), "İ" if c == "i" else c)) for c in line)
+        if _ORDER.search(line):
+            seen += 1
+            assert _is_order(line), line
+    assert seen > 5_000

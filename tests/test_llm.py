@@ -186,6 +186,21 @@ def test_the_length_limit_is_an_answer_cut_off() -> None:
         assert got == "Half an ans"
 
 
+@pytest.mark.parametrize("size", [1_000_000, module.MAX_CHARS - 1, 5])
+def test_a_reply_without_end_is_cut_even_within_a_piece(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ". " * 500_000 if size > 5 else ". " * 10_000
+    monkeypatch.setattr("tests.loopback_llm._pieces", lambda t: [t[i : i + size] for i in range(0, len(t), size)])
+    with LoopbackLLM("ok", said) as server:
+        model = load_llm(config(server))
+        assert model is not None
+        got = ""
+        with pytest.raises(LLMBadResponse, match="length limit"):  # noqa: PT012 - what came before counts too
+            for piece in model.stream(ASK, deadline=time.monotonic() + 30):
+                assert piece
+                got += piece
+        assert got == said[: module.MAX_CHARS]
+
+
 def test_thoughts_are_not_part_of_the_answer() -> None:
     with LoopbackLLM("think", "Katy Perry [1].") as server:
         assert say(server) == "Katy Perry [1]."

@@ -141,7 +141,7 @@ def test_a_torn_line_is_asked_again_and_a_damaged_file_starts_anew(tiny_library:
     run = evaluate(tiny_library, FACTS, out=tmp_path)
     assert run.about["resumed"] == 1
     assert len(load(tmp_path).results) == 4
-    for damage in ("", "{}\n", "\x00" * 40, whole.replace('"made_of"', '"x"'), whole + "[1]\n"):
+    for damage in ("", "{}\n", "\x00" * 40, whole.replace('"made_of"', '"x"'), whole + "[1]\n", whole + '{"id": {}}\n'):
         file.write_text(damage)
         told: list[str] = []
         assert evaluate(tiny_library, FACTS[:1], out=tmp_path, say=told.append).about["resumed"] == 0

@@ -395,6 +395,8 @@ class _Reply:
         self._gap = " "
 
     def feed(self, piece: str) -> list[tuple[str, str]]:
+        if self.declined:
+            return []
         if self._head is None:
             return self._sentences(piece, final=False)
         self._head = (self._head + piece).lstrip(" \t\r\n*#>`_\"'“")
@@ -412,7 +414,9 @@ class _Reply:
         """Read the first line: a refusal, the bare answer, or already the first sentence."""
         match = re.match(r"ANSWER\W*?:[\s*_]*(.*)", line, re.IGNORECASE | re.DOTALL)
         said = match.group(1) if match else line
-        if NOT_IN_SOURCES in said.upper().replace(" ", "_"):
+        # Of a line that is already a sentence only the beginning counts: the rest of it may not have come yet.
+        at = said.upper().replace(" ", "_").find(NOT_IN_SOURCES)
+        if at == 0 or (at > 0 and match):
             self.declined = True
             self._head = None
             return []
@@ -426,8 +430,9 @@ class _Reply:
             self._head = None
             return self._sentences(said, final=False)  # the whole reply is this line
         self._head = None
-        short = plain(re.sub(r"\s*[\[【][^\]】]*[\]】]", "", said)).strip(' .*_`"“”')
-        self.short = short if 0 < len(short) <= 200 else None
+        if len(said) <= LONGEST:  # no bare answer is longer, and to make it plain may take the square of its length
+            short = plain(re.sub(r"\s*[\[【][^\]】]*[\]】]", "", said)).strip(' .*_`"“”')
+            self.short = short if 0 < len(short) <= 200 else None
         return self._sentences(rest.lstrip(), final=False)
 
     def _sentences(self, piece: str, *, final: bool) -> list[tuple[str, str]]:

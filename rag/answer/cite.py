@@ -132,7 +132,11 @@ def _orders(text: str, at: int) -> list[tuple[int, int]]:
 @lru_cache(maxsize=8192)
 def _is_order(line: str) -> bool:
     """Tell whether a line speaks to a machine; kept, since the lines of the same passages come again and again."""
-    return _ORDER.search(line) is not None
+    plain = line.translate(_DOTS).casefold() if not line.isascii() else line.casefold()
+    for hint in _HINTS:  # a loop: as a generator in any() it takes as long as the pattern
+        if hint in plain:
+            return _ORDER.search(line) is not None
+    return False
 
 
 def _unseen(text: str) -> str:
@@ -159,6 +163,18 @@ _ORDER = re.compile(
     r"|忽略|指令|تجاهل|التعليمات",
     re.IGNORECASE,
 )
+# What every match of `_ORDER` has one of. Most lines have none, and to look for these takes a tenth of its time.
+_HINTS = (
+    "ignor", "disregard", "forget", "override", "bypass", "instruction", "rule", "command", "system", "developer", "operator",
+    "assistant", "language model", "ai model", "ai reader", "ai agent", "chatbot", "chat bot", "llm", "summari", "no longer",
+    "from now on", "from here on", "your only", "your new", "your next", "your real", "pretend", "play the", "imagine that you",
+    ":", "exactly", "verbatim", "with only", "with the word", "with the line", "with the phrase", "with the code",
+    "with the sentence", "in json", "in html", "instead of", "in place of", "consist", "read by a program", "every answer",
+    "every repl", "sign your", "<", "[inst", "[/inst", "base64", "base 64", "rot13", "rot 13", "rot-13", "rot -13",
+    "not_in_sources", "oubliez", "olvida", "vergiss", "répond", "respond", "antwort", "schreib", "écri", "escrib", "忽略", "指令",
+    "تجاهل", "التعليمات",
+)  # fmt: skip
+_DOTS = {0x130: "i", 0x131: "i"}  # İ and ı are an i to IGNORECASE, and not to casefold()
 _CREDIT = re.compile(
     r"(?:photo|picture|image|credit)s?(?: by)?\s*:|.{0,80}(?:\bGetty Images\b|\bFilmMagic\b|\bWireImage\b|\bAP Photo\b|\bReuters\b)(?: for \w+)?\W*$",
     re.IGNORECASE,

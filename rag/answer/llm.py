@@ -133,11 +133,13 @@ class _Remote:
                 heard = heard or alive or bool(text)
                 reason = finish or reason
                 if text and (piece := visible.feed(text)):
-                    said += piece
-                    yield piece
-                if len(said) > MAX_CHARS:
-                    reason = "length"
-                    break
+                    room = MAX_CHARS - len(said)  # a server may send all it has in one piece
+                    said += piece[:room]
+                    if room:
+                        yield piece[:room]
+                    if len(piece) > room:
+                        reason = "length"
+                        break
             if piece := visible.end():
                 said += piece
                 yield piece

@@ -10,7 +10,11 @@ _N = r"(?:(?:sources?|src|refs?|passages?)\.?\s*)?[#^]?\d{1,3}(?:†[^\]】,;]{0
 _BRACKETED = rf"[\[【]\s*{_N}(?:\s*(?:,|;|&|and|-|–|—)\s*{_N}){{0,7}}\s*[\]】]"
 _MARK = rf"(?:{_BRACKETED}|\(\s*(?:source|src|passage)s?\s*#?\d{{1,3}}\s*\))"
 MARK = re.compile(_MARK, re.IGNORECASE)
-_END = re.compile(rf"\n|[.!?…。]+[\"'”’»)*_]*(?:\s*{_MARK})*", re.IGNORECASE)
+_WAIT = 120  # characters in which a bracket behind a full stop must close to be its marker; seven long ones have 90
+_SOON = rf"(?=[\[【][^\]】]{{0,{_WAIT - 2}}}[\]】]|\([^)]{{0,{_WAIT - 2}}}\))"
+_END = re.compile(rf"\n|[.!?…。]+[\"'”’»)*_]*(?:\s*{_SOON}{_MARK})*", re.IGNORECASE)
+_SPACE = re.compile(r"\s*")
+_ITEM = re.compile(r"(?:[-*•]\s*)?\d{1,3}")
 _NEVER = frozenset(str.split("mr mrs ms mx dr st prof sen rep gov gen capt lt sgt vs feat ft approx rev hon"))
 _MAYBE = frozenset(
     str.split(
@@ -33,31 +37,29 @@ def take_sentences(text: str, *, final: bool) -> tuple[list[str], str]:
     nothing is cut that later text could change, so cutting early gives the same sentences as cutting at the end.
     """
     pieces: list[str] = []
-    begin = line = at = 0
+    begin = at = 0
+    sentence = _Sentence(text, 0)
     while match := _END.search(text, at):
         at, stop = match.end(), match.start()
-        if match.group() == "\n":
-            line = at
         if at < len(text) and not text[at].isspace() and match.group() != "\n":
+            if not final and _unclosed(text, at):
+                break
             continue  # 3.5, U.S.A
-        gap = re.compile(r"\s*").match(text, at)
-        start = gap.end() if gap else at
+        start = _past_space(text, at)
         if start == len(text):
             break
-        newline = "\n" in text[stop:start]
-        if not newline:
-            verdict = _boundary(text, line=line, stop=stop, at=at, start=start, final=final)
+        if "\n" not in text[stop:start]:
+            verdict = _boundary(sentence, stop=stop, at=at, start=start, final=final)
             if verdict is None:
                 break
             if not verdict:
                 continue
-        elif not final and text[start] in "[【(" and match.group() != "\n" and _unclosed(text, start):
+        elif not final and match.group() != "\n" and _unclosed(text, start):
             break
         if text[begin:start].strip():
             pieces.append(text[begin:start])
             begin = start
-        if newline:
-            line = start
+        sentence = _Sentence(text, start)
         at = start
     if final and text[begin:]:
         pieces.append(text[begin:])
@@ -70,18 +72,54 @@ def split_sentences(text: str) -> list[str]:
     return [piece.strip() for piece in take_sentences(text, final=True)[0] if piece.strip()]
 
 
-def _boundary(text: str, *, line: int, stop: int, at: int, start: int, final: bool) -> bool | None:
-    """Tell whether a sentence ends at `stop` on this line; None when only more text can tell."""
+class _Sentence:
+    """A sentence that begins, and what has been counted of its quotation marks: each letter is looked at once.
+
+    It knows nothing of the line before it: when a reply is streamed, that has been cut off already.
+    """
+
+    def __init__(self, text: str, begin: int) -> None:
+        self.text = text
+        self.begin = _past_space(text, begin)
+        self._counted = self.begin
+        self._straight = self._deep = 0
+        self._line_end: int | None = None
+
+    def quotes(self, at: int) -> bool:
+        """Tell whether a quotation is open at `at`, which never goes back."""
+        said = self.text[self._counted : at]
+        self._counted = at
+        self._straight += said.count('"')
+        self._deep += said.count("“") - said.count("”")
+        return self._straight % 2 == 1 or self._deep > 0
+
+    def closes(self, at: int) -> bool | None:
+        """Tell whether a quotation could close behind `at` on this line; None where the line has no end yet and it does not."""
+        if self._line_end is None:  # a sentence never goes on past its line
+            self._line_end = self.text.find("\n", at)
+            end = self._line_end if self._line_end >= 0 else len(self.text)
+            self._last_mark = max(self.text.rfind('"', at, end), self.text.rfind("”", at, end))
+        return True if self._last_mark >= at else None if self._line_end < 0 else False
+
+
+def _past_space(text: str, at: int) -> int:
+    gap = _SPACE.match(text, at)
+    return gap.end() if gap else at
+
+
+def _boundary(sentence: _Sentence, *, stop: int, at: int, start: int, final: bool) -> bool | None:
+    """Tell whether the sentence ends at `stop`; None when only more text can tell."""
+    text = sentence.text
     nxt = text[start]
-    if nxt in "[【(" and not final and _unclosed(text, start):
+    if not final and _unclosed(text, start):
         return None
     if nxt.islower():
         return False
-    before = text[line:stop]
     if text[stop] == "." and text[stop : stop + 2] != "..":
-        if re.fullmatch(r"\s*(?:[-*•]\s*)?\d{1,3}", before):
+        if _ITEM.fullmatch(text, sentence.begin, stop):
             return False  # the number of a list item
-        word = re.split(r"[\s\"“”(\[—–-]", before[-40:])[-1].casefold()
+        before = text[max(sentence.begin, stop - 40) : stop]
+        word = re.split(r"[\s\"“”(\[—–-]", before)[-1].casefold()
         if word in _NEVER or (word in {"no", "nos"} and nxt.isdigit()):
             return False
         if word in _MAYBE or re.fullmatch(r"(?:[^\W\d_]\.)*[^\W\d_]", word):
@@ -90,19 +128,21 @@ def _boundary(text: str, *, line: int, stop: int, at: int, start: int, final: bo
                 return None
             if not following or following.group().casefold() not in STARTERS:
                 return False
-    open_quote = text[line:at].count('"') % 2 == 1 or text[line:at].count("“") > text[line:at].count("”")
-    if open_quote:
-        end = text.find("\n", at)
-        rest = text[at : end if end >= 0 else len(text)]
-        if '"' in rest or "”" in rest:
+    if sentence.quotes(at):
+        closes = sentence.closes(at)
+        if closes:
             return False
-        if end < 0 and not final:
+        if closes is None and not final:
             return None
     return True
 
 
 def _unclosed(text: str, start: int) -> bool:
-    return not re.search(r"[\])】]", text[start : start + 60]) and len(text) - start < 60
+    """Tell whether a bracket begins at `start` that more text could make a marker."""
+    if text[start] not in "[【(":
+        return False
+    closers = ")" if text[start] == "(" else "]】"
+    return len(text) - start < _WAIT and not any(c in text[start : start + _WAIT] for c in closers)
 
 
 def parse_markers(sentence: str) -> tuple[str, tuple[int, ...]]:

@@ -225,7 +225,9 @@ def _pieces(
             low = i = i + 1
             continue
         cut = j if far == j else _cut(words, i, far)
-        shared = range(max(low, words.earliest(i, overlap)), i) if i > low else range(0)
+        # And no longer than its tokens may be, where much white space lies between what is shared and the rest.
+        fits = bisect_left(words.starts, words.ends[cut - 1] - (budget + overlap) * _CHARS_PER_TOKEN)
+        shared = range(max(low, fits, words.earliest(i, overlap)), i) if i > low else range(0)
         first = next(filter(words.begins_sentence, shared), None)
         first = next(filter(words.after_space, shared), i) if first is None else first
         yield words.starts[first], words.ends[cut - 1]

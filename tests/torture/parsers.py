@@ -32,7 +32,7 @@ FEW = 20  # of a case of the first round, which `make test` runs
 BIG = 20  # one input in so many is pumped up, to 100 kB and more
 SECONDS = 2.0  # of processor time for an input of up to 100 kB
 A_MB = 15.0  # and so many more for every megabyte
-IMPORTS = 60.0  # and for the first input of a case, which loads what it needs
+IMPORTS = 60.0  # and so many more for the first slow input of a case, which has loaded what it needs: it is asked twice
 
 
 class TooSlow(BaseException):
@@ -702,8 +702,8 @@ def reply(text: str, given: Given, folder: Path, rng: random.Random) -> None:
         cut = sorted(rng.randrange(len(text) + 1) for _ in range(12))
         pieces = [text[a:b] for a, b in zip([0, *cut], [*cut, len(text)], strict=True)]
         streamed = [s for p in pieces for s in parts.feed(p)] + parts.end()
-        if len(text) < 2000 and "NOT_IN" not in text.upper().replace(" ", "_"):
-            assert (streamed, parts.short) == (sentences, whole.short), pieces
+        if len(text) < 2000:
+            assert (streamed, parts.short, parts.declined) == (sentences, whole.short, whole.declined), pieces
     checked = [check_sentence(s, sources=sources, break_before=gap) for s, gap in sentences[:60]]
     said, citations = render([c for c in checked if c.keep])[:2]
     assert not re.search(r"https?://|!\[|<", said), said
@@ -954,12 +954,10 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
     """Feed parser n % len(PARSERS) with inputs from seed n: a few in the first round, which `make test` runs."""
     import time
 
-    from rag.errors import RecapError
-
     parser = PARSERS[n % len(PARSERS)]
     rng = random.Random(n)
     inputs = FEW if n < len(PARSERS) else INPUTS
-    refused, slowest = 0, 0.0
+    refused, slowest, cold = 0, 0.0, True
     heard = _Unexpected()
     page_log = logging.getLogger("recap.ui")
     page_log.addHandler(heard)
@@ -970,15 +968,15 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
             made = parser.make(rng, i % BIG == BIG - 1)
             size = sum(map(len, made)) if isinstance(made, tuple) else len(made)
             seed = rng.randrange(2**32)
-            own = folder / str(i)
-            own.mkdir()
-            began, said = time.process_time(), "."
-            limit = allowed(size) + (IMPORTS if i == 0 else 0)
+            own, limit = folder / str(i), allowed(size)
+            began = time.process_time()
             try:
-                with at_most(limit):
-                    parser.ask(made, given, own, random.Random(seed))
-            except RecapError as e:
-                refused, said = refused + 1, str(e)
+                said = _asked(parser, made, given, own, seed, limit + IMPORTS * cold)
+                # Modules are imported and the library is made for the first input that gets so far, seldom input 0 where
+                # most are refused. What is slow once more was not slow for that.
+                if time.process_time() - began > limit:
+                    began, cold = time.process_time(), False
+                    said = _asked(parser, made, given, folder / f"{i}-again", seed, limit)
             except TooSlow:
                 raise AssertionError(
                     f"{parser.name} {i}: more than {limit:.1f} s for {size} of {_shown(made)}"
@@ -993,13 +991,27 @@ def case(n: int, given: Given, folder: Path) -> dict[str, float]:
                 raise AssertionError(
                     f"{parser.name} {i}: {type(e).__name__} at {place}: {str(e)[:200]} {_shown(made)}"
                 ) from e
-            assert _sentence(said), f"{parser.name} {i}: {said!r} is no sentence"
+            refused += said is not None
+            assert said is None or _sentence(said), f"{parser.name} {i}: {said!r} is no sentence"
             assert not heard.said, f"{parser.name} {i}: the page did not expect {heard.said[0][:200]} {_shown(made)}"
             slowest = max(slowest, (time.process_time() - began) / limit)
     finally:
         page_log.propagate = before
         page_log.removeHandler(heard)
     return {"inputs": inputs, "refused": refused, "slowest (share of its time)": round(slowest, 3)}
+
+
+def _asked(parser: Parser, made: Any, given: Given, folder: Path, seed: int, seconds: float) -> str | None:
+    """Return how the input was refused, None when it was taken. Raises: TooSlow, and what no parser may raise."""
+    from rag.errors import RecapError
+
+    folder.mkdir()
+    try:
+        with at_most(seconds):
+            parser.ask(made, given, folder, random.Random(seed))
+    except RecapError as e:
+        return str(e)
+    return None
 
 
 def _sentence(text: str) -> bool:

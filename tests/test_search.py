@@ -13,8 +13,6 @@ from rag.retrieve.search import (
     EVENT_BOOST,
     FRESH_BOOST,
     OTHER_EVENT,
-    SAME_WORDS,
-    _telling,
     _without_echoes,
     affinity,
     freshness,
@@ -233,20 +231,6 @@ def test_a_passage_of_another_edition_is_not_joined_to_one_of_the_right_edition(
     for h in hits:
         said = editions_said(h.chunk.text, "lantern-music-awards", load_names(None))
         assert not said >= {"2023", "2024"}, h.chunk.text
-
-
-@given(
-    st.frozensets(st.text("abcdefgh", min_size=1, max_size=4), min_size=13, max_size=90),
-    st.data(),
-)
-@settings(deadline=None)
-def test_bags_that_are_alike_share_a_telling_word(bag: frozenset[str], data: st.DataObject) -> None:
-    lost = data.draw(st.frozensets(st.sampled_from(sorted(bag)), max_size=5))
-    gained = data.draw(st.frozensets(st.text("xyz", min_size=1, max_size=3), max_size=5))
-    other = (bag - lost) | gained
-    if len(bag & other) >= SAME_WORDS * max(len(bag), len(other)):
-        assert set(_telling(bag)) & set(_telling(other))
-    assert len(_telling(bag)) <= 1 + len(bag) // 20
 
 
 # --- echoes --------------------------------------------------------------------------------------------------------

@@ -488,3 +488,36 @@ def test_the_parameters_of_a_component_are_read_once() -> None:
     after = inspect.signature(Component.__init__), inspect.getfullargspec(Component.__init__.__wrapped__)  # type: ignore[attr-defined]
     assert before == after
     assert inspect.signature(Component.__init__) is after[0]
+
+
+STEPS = """
+import asyncio
+from ui import app
+app.set_environment()
+app._keep_no_configs()
+import gradio as gr
+from ui.page import _Blocks
+
+with _Blocks() as blocks:
+    shown = text, button, state, box = gr.Markdown(), gr.Button(), gr.State(), gr.Textbox()
+    blocks.load(lambda: None, None, list(shown))
+event = next(iter(blocks.fns.values()))
+made = []
+for component in (gr.Markdown, gr.Button, gr.Textbox):
+    def init(self, *given, whole=component.__init__, **named):
+        made.append(type(self).__name__)
+        whole(self, *given, **named)
+    component.__init__ = init
+for said in ({text: "a"}, {button: gr.update(visible=False), state: 3}, {box: "", text: "b"}, {state: 1}):
+    made.clear()
+    ours = asyncio.run(blocks.postprocess_data(event, said, None))
+    few = len(made)
+    theirs = asyncio.run(gr.Blocks.postprocess_data(blocks, event, said, None))
+    assert ours == theirs, (ours, theirs)
+    assert few == (1 if button in said else 0) < len(made) - few, (few, made)
+"""
+
+
+def test_a_step_touches_only_what_it_names() -> None:
+    done = subprocess.run([sys.executable, "-c", STEPS], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

@@ -71,6 +71,7 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
     except LibraryMissing:
         Library.open(config, create=True).close()  # let the writer's lock go: the page only reads
         library = Library.open(config)
+    _keep_no_configs()
     with library:
         desk = Desk(library, ask_stream=ask_stream)
         page = make(desk)
@@ -136,12 +137,29 @@ def _keep_signatures(components: Iterable[type]) -> None:
     Gradio makes a component anew for each update and asks `inspect` for its parameters twice: a sixth of the server's time
     when a hundred people ask at once.
     """
-    for kind in components:
+    for kind in {base for c in components for base in c.__mro__ if base is not object}:
         made: Any = kind.__init__
         while made is not None:
             if inspect.isfunction(made):
                 made.__signature__ = inspect.signature(made)  # type: ignore[attr-defined]
             made = getattr(made, "__wrapped__", None)
+
+
+def _keep_no_configs() -> None:
+    """Have a session hold no description of every component: only deep links would need it, and their route is closed.
+
+    To make it took a tenth of the server's time, anew for every visitor and every update.
+    """
+    from gradio.blocks import BlocksConfig
+
+    whole = BlocksConfig.__copy__
+
+    def bare(config: Any) -> Any:
+        of_session = whole(config)
+        of_session.config_for_block = lambda *_: {}
+        return of_session
+
+    BlocksConfig.__copy__ = bare
 
 
 def free_port(host: str, port: int, s: Strings = EN) -> int:

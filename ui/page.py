@@ -11,6 +11,7 @@ visitor has before them. Handlers of the conversation read `seat` and never writ
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Iterator
 from datetime import date
@@ -38,10 +39,30 @@ _QUICK: dict[str, Any] = {"queue": False, **_PRIVATE}
 
 def make(desk: Desk) -> gr.Blocks:
     """Return the page for a library."""
-    with gr.Blocks(title=EN.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
+    with _Blocks(title=EN.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
         Page(desk, Layout(desk)).wire(blocks)
-    blocks.queue(api_open=False, max_size=WAITING, default_concurrency_limit=WORKERS)
+    # Nobody is shown a place in the queue. By default all who wait are told theirs whenever one leaves it: a hundred at
+    # once are five thousand messages.
+    blocks.queue(api_open=False, max_size=WAITING, default_concurrency_limit=WORKERS, status_update_rate=60)
     return blocks
+
+
+class _Blocks(gr.Blocks):
+    """Gradio's, that touches only what a step of an event names.
+
+    Gradio makes each output of the event anew, also those that are left alone: a millisecond each, sixteen a step.
+    """
+
+    async def postprocess_data(self, block_fn: Any, predictions: Any, state: Any) -> list[Any]:
+        outputs = list(block_fn.outputs)
+        named = [c for c in outputs if c in predictions] if isinstance(predictions, dict) else []
+        if len(outputs) < 2 or not named or len(named) < len(predictions):
+            return await super().postprocess_data(block_fn, predictions, state)
+        only = copy.copy(block_fn)
+        only.outputs = named
+        given = predictions if len(named) > 1 else predictions[named[0]]
+        done = dict(zip(named, await super().postprocess_data(only, given, state), strict=True))
+        return [done[c] if c in done else None if c.stateful else gr.skip() for c in outputs]
 
 
 def read_act(value: Any) -> tuple[str, list[str]]:

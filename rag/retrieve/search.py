@@ -175,10 +175,11 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
     kept: list[Hit] = []
     sets: list[frozenset[str]] = []
     of_cluster: dict[str, set[int]] = {}  # places in `kept`: only these can hold a copy, and most hold none
-    of_word: dict[str, set[int]] = {}
+    of_size: dict[int, set[int]] = {}
     for chunk, article, score in ranked:
         bag = _bag(chunk.text)
-        near = of_cluster.get(article.cluster, set()).union(*(of_word.get(w, ()) for w in _telling(bag)))
+        sizes = range(math.ceil(SAME_WORDS * len(bag)), math.floor(len(bag) / SAME_WORDS) + 1)
+        near = of_cluster.get(article.cluster, set()).union(*(of_size.get(n, ()) for n in sizes))
         twin = next((n for n in sorted(near) if _same(kept[n], sets[n], chunk, article, bag)), None)
         if twin is None:
             twin = len(kept)
@@ -192,8 +193,7 @@ def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
                 sets[twin] = bag
             kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
         of_cluster.setdefault(kept[twin].article.cluster, set()).add(twin)
-        for word in _telling(sets[twin]):
-            of_word.setdefault(word, set()).add(twin)
+        of_size.setdefault(len(sets[twin]), set()).add(twin)
     return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
 
 
@@ -202,20 +202,10 @@ def _bag(text: str) -> frozenset[str]:
     return frozenset(text_words(text))
 
 
-@lru_cache(maxsize=2048)
-def _telling(bag: frozenset[str]) -> tuple[str, ...]:
-    """Return the longest words of a bag, so many that two bags alike in SAME_WORDS have one of these in common.
-
-    Source: prefix filtering, Chaudhuri, Ganti & Kaushik, ICDE 2006.
-    """
-    in_order = sorted(bag, key=lambda w: (-len(w), w))
-    return tuple(in_order[: len(bag) - math.ceil(SAME_WORDS * len(bag)) + 1])
-
-
 def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
     if hit.article.id == article.id:
         return hit.chunk.text == chunk.text
-    smaller, larger = sorted((len(bag), len(other)))
+    smaller, larger = (len(bag), len(other)) if len(bag) <= len(other) else (len(other), len(bag))
     if hit.article.cluster == article.cluster:
         alike = smaller > 0 and len(bag & other) >= SAME_PASSAGE * smaller
     else:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -484,7 +485,12 @@ def test_the_parameters_of_a_component_are_read_once() -> None:
         def __init__(self, value: str = "", *, visible: bool = True) -> None: ...
 
     before = inspect.signature(Component.__init__), inspect.getfullargspec(Component.__init__.__wrapped__)  # type: ignore[attr-defined]
-    app._keep_signatures([Component])
+
+    def handler(self: Path, request: Any) -> Iterator[str]: ...
+
+    event = SimpleNamespace(fn=handler)
+    app._keep_signatures(SimpleNamespace(blocks={1: Component()}, fns={1: event}))
+    assert handler.__annotations__ == {"self": Path, "request": Any, "return": Iterator[str]}
     after = inspect.signature(Component.__init__), inspect.getfullargspec(Component.__init__.__wrapped__)  # type: ignore[attr-defined]
     assert before == after
     assert inspect.signature(Component.__init__) is after[0]

@@ -500,9 +500,10 @@ STEPS = """
 import asyncio
 from ui import app
 app.set_environment()
-app._keep_no_configs()
 import gradio as gr
-from ui.page import _Blocks
+from ui.page import _Blocks, _keep_no_configs
+
+_keep_no_configs()
 
 with _Blocks() as blocks:
     shown = text, button, state, box = gr.Markdown(), gr.Button(), gr.State(), gr.Textbox()

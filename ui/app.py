@@ -71,7 +71,6 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
     except LibraryMissing:
         Library.open(config, create=True).close()  # let the writer's lock go: the page only reads
         library = Library.open(config)
-    _keep_no_configs()
     with library:
         desk = Desk(library, ask_stream=ask_stream)
         page = make(desk)
@@ -148,23 +147,6 @@ def _keep_signatures(blocks: Any) -> None:
         for fn in {event.fn, handler, getattr(handler, "__func__", None)} - {None}:
             if inspect.isfunction(fn):
                 fn.__annotations__ = typing.get_type_hints(fn)
-
-
-def _keep_no_configs() -> None:
-    """Have a session hold no description of every component: only deep links would need it, and their route is closed.
-
-    To make it took a tenth of the server's time, anew for every visitor and every update.
-    """
-    from gradio.blocks import BlocksConfig
-
-    whole = BlocksConfig.__copy__
-
-    def bare(config: Any) -> Any:
-        of_session = whole(config)
-        of_session.config_for_block = lambda *_: {}
-        return of_session
-
-    BlocksConfig.__copy__ = bare
 
 
 def free_port(host: str, port: int, s: Strings = EN) -> int:

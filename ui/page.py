@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import gradio as gr
+from gradio.blocks import BlocksConfig
 
 from ui import export, history, limits, render
 from ui.desk import SCOPE_ALL, Desk
@@ -39,6 +40,7 @@ _QUICK: dict[str, Any] = {"queue": False, **_PRIVATE}
 
 def make(desk: Desk) -> gr.Blocks:
     """Return the page for a library."""
+    _keep_no_configs()
     with _Blocks(title=EN.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
         Page(desk, Layout(desk)).wire(blocks)
     # Nobody is shown a place in the queue. By default all who wait are told theirs whenever one leaves it: a hundred at
@@ -63,6 +65,21 @@ class _Blocks(gr.Blocks):
         given = predictions if len(named) > 1 else predictions[named[0]]
         done = dict(zip(named, await super().postprocess_data(only, given, state), strict=True))
         return [done[c] if c in done else None if c.stateful else gr.skip() for c in outputs]
+
+
+def _keep_no_configs() -> None:
+    """Have a session hold no description of every component: only deep links would need it, and their route is closed.
+
+    To make it took a tenth of the server's time, anew for every visitor and every update.
+    """
+    whole = BlocksConfig.__copy__
+
+    def bare(config: Any) -> Any:
+        of_session = whole(config)
+        of_session.config_for_block = lambda *_: {}
+        return of_session
+
+    BlocksConfig.__copy__ = bare
 
 
 def read_act(value: Any) -> tuple[str, list[str]]:

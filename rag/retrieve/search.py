@@ -173,27 +173,22 @@ def affinity(query: Query, article: Article, passage: str, *, names: Names) -> t
 def _without_copies(ranked: Sequence[Ranked], *, top_k: int) -> list[Hit]:
     """Keep each passage once: the copy in the longest article of its cluster stands for all, at the best rank."""
     kept: list[Hit] = []
-    sets: list[frozenset[str]] = []
-    of_cluster: dict[str, set[int]] = {}  # places in `kept`: only these can hold a copy, and most hold none
-    of_size: dict[int, set[int]] = {}
+    bags: list[tuple[int, int]] = []  # of each that is kept: its words as bits, and how many
+    places: dict[str, int] = {}
     for chunk, article, score in ranked:
-        bag = _bag(chunk.text)
-        sizes = range(math.ceil(SAME_WORDS * len(bag)), math.floor(len(bag) / SAME_WORDS) + 1)
-        near = of_cluster.get(article.cluster, set()).union(*(of_size.get(n, ()) for n in sizes))
-        twin = next((n for n in sorted(near) if _same(kept[n], sets[n], chunk, article, bag)), None)
+        words = _bag(chunk.text)
+        bag = (sum(1 << places.setdefault(word, len(places)) for word in words), len(words))
+        twin = next((n for n, hit in enumerate(kept) if _same(hit, bags[n], chunk, article, bag)), None)
         if twin is None:
-            twin = len(kept)
-            kept.append(Hit(rank=twin + 1, score=score, chunk=chunk, article=article))
-            sets.append(bag)
-        else:
-            first = kept[twin]
-            others = {*first.copies, first.article.id, article.id}
-            if len(article.text) > len(first.article.text):
-                first = replace(first, chunk=chunk, article=article)
-                sets[twin] = bag
-            kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
-        of_cluster.setdefault(kept[twin].article.cluster, set()).add(twin)
-        of_size.setdefault(len(sets[twin]), set()).add(twin)
+            kept.append(Hit(rank=len(kept) + 1, score=score, chunk=chunk, article=article))
+            bags.append(bag)
+            continue
+        first = kept[twin]
+        others = {*first.copies, first.article.id, article.id}
+        if len(article.text) > len(first.article.text):
+            first = replace(first, chunk=chunk, article=article)
+            bags[twin] = bag
+        kept[twin] = replace(first, copies=tuple(sorted(others - {first.article.id})))
     return [replace(h, rank=n) for n, h in enumerate(kept[:top_k], start=1)]
 
 
@@ -202,14 +197,16 @@ def _bag(text: str) -> frozenset[str]:
     return frozenset(text_words(text))
 
 
-def _same(hit: Hit, bag: frozenset[str], chunk: Chunk, article: Article, other: frozenset[str]) -> bool:
+def _same(hit: Hit, bag: tuple[int, int], chunk: Chunk, article: Article, other: tuple[int, int]) -> bool:
+    (bits, size), (other_bits, other_size) = bag, other
+    smaller, larger = (size, other_size) if size <= other_size else (other_size, size)
+    of_cluster = hit.article.cluster == article.cluster
+    if not of_cluster and (smaller <= 12 or smaller < SAME_WORDS * larger):
+        return False
     if hit.article.id == article.id:
         return hit.chunk.text == chunk.text
-    smaller, larger = (len(bag), len(other)) if len(bag) <= len(other) else (len(other), len(bag))
-    if hit.article.cluster == article.cluster:
-        alike = smaller > 0 and len(bag & other) >= SAME_PASSAGE * smaller
-    else:
-        alike = smaller > 12 and smaller >= SAME_WORDS * larger and len(bag & other) >= SAME_WORDS * larger
+    common = (bits & other_bits).bit_count()
+    alike = smaller > 0 and common >= SAME_PASSAGE * smaller if of_cluster else common >= SAME_WORDS * larger
     # One turned name is a word in fifty: the longer article must not stand for the one that it contradicts.
     return alike and not contradict(hit.chunk.text, chunk.text)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -445,7 +445,26 @@ def _picture(a: Name, b: Name, facts: Facts, sources: Sequence[Source], event: E
 def _support(facts: Facts, source: Source, *, event: Event | None) -> Support:
     """Find the shortest run of the passage's sentences that carries most of the sentence, and judge it."""
     best: Support | None = None
-    rank = (-9.0, 0)
+    rank = (-9.0, 0, 0)
+    # The best first: what is missing or contradicts only takes from what a window's words give, so the rest need no look.
+    windows = sorted(_windows(facts, source), key=lambda w: -w[0])
+    for most, order, i, j, overlap in windows:
+        if most < rank[0]:
+            break
+        s = _window(facts, source, i, j, overlap=overlap, event=event)
+        # A longer quote must earn its length; a contradiction is only escaped by a window without one.
+        score = s.overlap - 0.4 * len(s.missing) - 0.6 * s.conflict - 0.08 * (j - i)
+        if (score, s.start - s.end, -order) > rank:
+            best, rank = s, (score, s.start - s.end, -order)
+    if best is None:
+        chunk = source.hit.chunk
+        return Support(source, "unsupported", chunk.start, chunk.end, 0.0, frozenset({"?"}))
+    return best
+
+
+def _windows(facts: Facts, source: Source) -> Iterator[tuple[float, int, int, int, float | None]]:
+    """Yield (the score that it can have at most, its number, first, last, overlap) of each run that may be quoted."""
+    order = 0
     for i in range(len(source.spans)):
         for j in range(i, min(i + SEGMENTS, len(source.spans))):
             if j > i and source.apart[j]:
@@ -460,17 +479,8 @@ def _support(facts: Facts, source: Source, *, event: Event | None) -> Support:
             ):
                 continue  # a name next door says nothing about what is told here
             overlap = _overlap(facts, source, i, j)
-            if overlap is not None and overlap - 0.08 * (j - i) < rank[0]:
-                continue  # what is missing or contradicts only takes from that
-            s = _window(facts, source, i, j, overlap=overlap, event=event)
-            # A longer quote must earn its length; a contradiction is only escaped by a window without one.
-            score = (s.overlap - 0.4 * len(s.missing) - 0.6 * s.conflict - 0.08 * (j - i), -(s.end - s.start))
-            if score > rank:
-                best, rank = s, score
-    if best is None:
-        chunk = source.hit.chunk
-        return Support(source, "unsupported", chunk.start, chunk.end, 0.0, frozenset({"?"}))
-    return best
+            order += 1
+            yield (1.0 if overlap is None else overlap) - 0.08 * (j - i), order, i, j, overlap
 
 
 def _shares(facts: Facts, inside: Facts) -> bool:

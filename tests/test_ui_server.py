@@ -501,13 +501,14 @@ import asyncio
 from ui import app
 app.set_environment()
 import gradio as gr
-from ui.page import _Blocks, _keep_no_configs
-
-_keep_no_configs()
+from gradio.state_holder import SessionState
+from ui.page import _Blocks, _Config
 
 with _Blocks() as blocks:
     shown = text, button, state, box = gr.Markdown(), gr.Button(), gr.State(), gr.Textbox()
     blocks.load(lambda: None, None, list(shown))
+blocks.default_config.__class__ = _Config
+assert not any(SessionState(blocks).config_values.values())
 event = next(iter(blocks.fns.values()))
 made = []
 for component in (gr.Markdown, gr.Button, gr.Textbox):

@@ -40,9 +40,9 @@ _QUICK: dict[str, Any] = {"queue": False, **_PRIVATE}
 
 def make(desk: Desk) -> gr.Blocks:
     """Return the page for a library."""
-    _keep_no_configs()
     with _Blocks(title=EN.title, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as blocks:
         Page(desk, Layout(desk)).wire(blocks)
+    blocks.default_config.__class__ = _Config
     # Nobody is shown a place in the queue. By default all who wait are told theirs whenever one leaves it: a hundred at
     # once are five thousand messages.
     blocks.queue(api_open=False, max_size=WAITING, default_concurrency_limit=WORKERS, status_update_rate=60)
@@ -67,19 +67,14 @@ class _Blocks(gr.Blocks):
         return [done[c] if c in done else None if c.stateful else gr.skip() for c in outputs]
 
 
-def _keep_no_configs() -> None:
-    """Have a session hold no description of every component: only deep links would need it, and their route is closed.
+class _Config(BlocksConfig):
+    """Gradio's, of which a session keeps no description of every component: only deep links would need it, and their
+    route is closed. To make it took a tenth of the server's time, anew for every visitor and every update."""
 
-    To make it took a tenth of the server's time, anew for every visitor and every update.
-    """
-    whole = BlocksConfig.__copy__
-
-    def bare(config: Any) -> Any:
-        of_session = whole(config)
+    def __copy__(self) -> Any:
+        of_session = super().__copy__()
         of_session.config_for_block = lambda *_: {}
         return of_session
-
-    BlocksConfig.__copy__ = bare
 
 
 def read_act(value: Any) -> tuple[str, list[str]]:

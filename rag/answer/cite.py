@@ -132,7 +132,7 @@ def _orders(text: str, at: int) -> list[tuple[int, int]]:
 @lru_cache(maxsize=8192)
 def _is_order(line: str) -> bool:
     """Tell whether a line speaks to a machine; kept, since the lines of the same passages come again and again."""
-    plain = line.translate(_DOTS).casefold() if not line.isascii() else line.casefold()
+    plain = line.translate(_DOTS).casefold()
     for hint in _HINTS:  # a loop: as a generator in any() it takes as long as the pattern
         if hint in plain:
             return _ORDER.search(line) is not None
@@ -163,7 +163,7 @@ _ORDER = re.compile(
     r"|忽略|指令|تجاهل|التعليمات",
     re.IGNORECASE,
 )
-# What every match of `_ORDER` has one of. Most lines have none, and to look for these takes a tenth of its time.
+# What every match of `_ORDER` has one of. Most lines have none: a line of news takes a third of the time so.
 _HINTS = (
     "ignor", "disregard", "forget", "override", "bypass", "instruction", "rule", "command", "system", "developer", "operator",
     "assistant", "language model", "ai model", "ai reader", "ai agent", "chatbot", "chat bot", "llm", "summari", "no longer",

@@ -272,7 +272,7 @@ def _frame(text: str) -> int | None:
 
 
 _DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b|\b(\d{1,2})[/.](\d{1,2})[/.](\d{4})\b")
-_MAYBE_DATE = re.compile(r"\d[-/.]\d")  # found, or not, in a twentieth of the time
+_MAYBE_DATE = re.compile(r"\d[-/.]\d")  # found, or not, in a quarter of the time
 
 
 def _dates(text: str, words: Sequence[Word], used: set[int]) -> tuple[set[Day], set[int], set[int]]:

@@ -143,9 +143,7 @@ class OpenVINOEmbedder:
         for last in (False, True):
             xml = _cached_ir(self._dir)
             try:
-                with _ONE_CORE:
-                    core = _core()
-                self._request = core.compile_model(str(xml), "CPU", options).create_infer_request()
+                self._request = _core().compile_model(str(xml), "CPU", options).create_infer_request()
                 break
             except RuntimeError as e:  # converted by another version, or half a file: make it again, once
                 shutil.rmtree(xml.parent, ignore_errors=True)
@@ -180,13 +178,18 @@ class OpenVINOEmbedder:
 _ONE_CORE = threading.Lock()
 
 
-@cache
 def _core() -> Any:
     """Return the process's OpenVINO, which is never let go.
 
     Each `Core` gives the main thread a signal stack of its own and puts back the one before when it goes. Of two that go
     in the order they came the second puts back memory that is free, and the next signal (Ctrl+C) is a segmentation fault.
     """
+    with _ONE_CORE:
+        return _make_core()
+
+
+@cache
+def _make_core() -> Any:
     import openvino as ov
 
     return ov.Core()

@@ -197,3 +197,18 @@ with Library.open(Config(library=folder / "l", llm="none"), embedder=CountingEmb
         cwd=ROOT,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_module_binds_each_of_its_names_once(file):
+    # A pattern that was bound again further down took the place of the first, in silence, in the function between them.
+    bound: list[str] = []
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        bound += [
+            n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        ]
+        bound += [node.name] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
+    assert sorted(bound) == sorted(set(bound))

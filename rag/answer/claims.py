@@ -256,14 +256,14 @@ _RELATIVE_YEAR = re.compile(r"\b(last|previous|this|next|following) (?:year|seas
 _OTHER_YEAR = re.compile(
     _RELATIVE_YEAR.pattern + r"(?!['’]s)", re.IGNORECASE
 )  # "from last year's winner" is of this year
-_OPENS = re.compile(
+_FRAMED = re.compile(
     r"\W*(?:(?:but|and|back|at|in|for|on|by|during|the)\s+)*(?:(?P<word>last|previous) year|(?P<ago>\w+) years (?:ago|earlier)|(?P<year>(?:19|20)\d\d)\b(?!\s*[-–]))",
     re.IGNORECASE,
 )
 
 
 def _frame(text: str) -> int | None:
-    opens = _OPENS.match(text)
+    opens = _FRAMED.match(text)
     if opens is None:
         return None
     if opens["ago"]:

@@ -206,9 +206,33 @@ def test_links_and_images_go(text: str) -> None:
         assert bad not in out
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See http:**//evil.example/a** here.",
+        "See www**.evil.example** here.",
+        "See java`script:alert(1)` here.",
+        "See java<b>script:alert(1) here.",
+        "See !**[**x**]**(http:**//evil.example) here.",
+        "See ht\u200btps://evil.example here.",
+        "See h<b>" * 9 + "ttps://evil.example here.",
+    ],
+)
+def test_what_is_taken_out_does_not_put_an_address_together(text: str) -> None:
+    out = plain(text)
+    assert out.startswith("See")
+    for bad in ("//", "www.", "evil.example", "](", "script:", "!["):
+        assert bad not in out
+
+
 def test_plain_words_stay() -> None:
     for text in ('He said "2 (two) of 3."', "AT&T and Jay-Z — 50% off!", "At 8 p.m. (ET) on 9/11/2024, ok?"):
         assert plain(text) == text
+
+
+def test_the_word_that_opens_a_sentence_or_a_quotation_is_no_name_by_its_capital() -> None:
+    words = words_of("He sang well. Police left. The mayor said: “Harbours are open.”")
+    assert [w.text for w in words if w.opens] == ["he", "police", "the", "harbours"]
 
 
 # --- verdicts ---

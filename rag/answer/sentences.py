@@ -169,6 +169,19 @@ def parse_markers(sentence: str) -> tuple[str, tuple[int, ...]]:
 
 def plain(text: str) -> str:
     """Take out of a model's words what could fetch or lead anywhere: images, links, addresses, markup."""
+    for _ in range(_PASSES):  # what is taken out may have stood between the halves of an address
+        was, text = text, _stripped(text)
+        if text == was:
+            return text
+    return re.sub(r"[\[\]<>/@]", "", text)  # nobody wraps words so deep but to hide an address
+
+
+_PASSES = 5
+
+
+def _stripped(text: str) -> str:
+    text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
+    text = re.sub(r"\*\*|__|`+", "", text)
     text = re.sub(r"!\[[^\]]*\]\([^)]*\)?", "", text)
     text = re.sub(r"!\[[^\]]*\](?:\[[^\]]*\])?", "", text)
     text = re.sub(r"\[([^\[\]]*)\]\((?![\s\d])[^)]*\)?", r"\1", text)
@@ -181,7 +194,13 @@ def plain(text: str) -> str:
     text = re.sub(
         r"\b(?:[a-z0-9-]+\.){2,}[a-z]{2,}\b|\b[a-z0-9-]+\.(?:example|test|invalid|info|biz|xyz|top)\b", "", text
     )
-    text = re.sub(r"\*\*|__|`+", "", text)
     text = re.sub(r"^\s*(?:#{1,6}\s+|>\s*|[*•]\s+)", "", text)
-    text = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
     return re.sub(r"[ \t]+", " ", re.sub(r"\(\s*\)", "", text)).strip()
+
+
+_ACTIVE = re.compile(r"([\\`*_\[\]<>#|~@])|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+
+
+def literal(value: object) -> str:
+    """Write any text on one line so that Markdown reads nothing into it, and makes no link of a bare address."""
+    return _ACTIVE.sub(r"\\\1", " ".join(str(value).split()))

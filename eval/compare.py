@@ -21,6 +21,7 @@ from eval.facts import TYPES
 from eval.metrics import Interval
 from eval.report import NAMES, gold_of, table
 from eval.run import MEANS, Result
+from rag.answer.sentences import literal
 from rag.errors import RecapError
 
 SURE = 0.05
@@ -183,10 +184,7 @@ def markdown(c: Comparison, *, names: tuple[str, str] = ("A", "B")) -> str:
             rows = [
                 [
                     ("📌 " if a.pinned or b.pinned else "") + b.id,
-                    b.question,
-                    a.answer or "-",
-                    b.answer or "-",
-                    gold_of(b),
+                    *map(literal, (b.question, a.answer or "-", b.answer or "-", gold_of(b))),
                 ]
                 for a, b in flips[:_LISTED]
             ]

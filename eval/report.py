@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape, quoteattr  # nosec B406  # it writes XML an
 from eval.diagnose import MEANING, STAGES
 from eval.facts import TYPES
 from eval.run import MEANS, Result, Run
+from rag.answer.sentences import literal
 from rag.errors import RecapError
 
 NAMES = {
@@ -158,7 +159,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return re.sub(r"(?<!\\)\|", r"\|", " ".join(text.split()))
 
 
 def gold_of(r: Result) -> str:
@@ -260,10 +261,8 @@ def markdown(results: Sequence[Result], summary: Mapping[str, Any]) -> str:
             lines += [f"## {heading}", "", table(head, rows), ""]
     if failed := [r for r in results if not r.right]:
         lines += [f"## Wrong ({len(failed)})", ""]
-        rows = [
-            [("📌 " if r.pinned else "") + r.id, r.question, r.reason, _lost_at(r), r.answer or "-", gold_of(r)]
-            for r in failed
-        ]
+        others = ((r, map(literal, (r.question, r.reason, _lost_at(r), r.answer or "-", gold_of(r)))) for r in failed)
+        rows = [[("📌 " if r.pinned else "") + r.id, *words] for r, words in others]
         lines += [table(["Fact", "Question", "Why wrong", "Lost", "Answer", "Gold"], rows), ""]
     return "\n".join(lines)
 

@@ -385,6 +385,14 @@ def test_markdown_lists_each_failed_fact_with_its_answer_and_the_gold(written: t
     assert "1/3 facts right; pinned facts wrong: bad|<b>; 1 raised an error." in text
 
 
+def test_an_answer_is_words_and_no_markup_in_the_report():
+    got = run([fact()], says("Nobody ![1](http://evil.example/p.png) <img src=http://evil.example/a.png>"))
+    text = markdown(got.results, got.summary())
+    assert "evil.example" in text
+    for markup in ("![", " <img", "http://"):
+        assert markup not in text
+
+
 def test_a_run_without_failures_and_one_of_declined_facts_have_pages():
     for got in (run([fact()], says("Megan")), run([fact("unanswerable")], DECLINED)):
         assert "Every fact is right." in page(got.results, got.summary())

@@ -6,8 +6,10 @@ import copy
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from rag.types import Chunk, Hit, Turn
 from tests.test_render import GREEN, answered, article, cited, harmless
@@ -201,3 +203,27 @@ def test_an_export_makes_no_links_or_markup_of_what_was_read() -> None:
     for markup in ("![x]", " [y", "<b>", " `c`"):
         assert markup not in text
     assert "\\[1\\]" not in text
+
+
+LINKS = (
+    "Rosa [1](http://evil.example/a) opened it ![1](http://evil.example/p.png) [1].",
+    "Rosa opened it [1].\n\n[1]: http://evil.example/x\n- [1]: http://evil.example/y",
+    "Rosa ![1] opened it [7](http://evil.example/z)[1].",
+)
+
+
+@pytest.mark.parametrize("text", LINKS)
+def test_what_looks_like_a_marker_is_no_link_in_an_export(text: str) -> None:
+    t = answered(text, cited(title="Rosa, [1]: http://evil.example", url=None))
+    out = export.markdown(t)
+    inline = [c for token in MarkdownIt().parse(out) for c in token.children or ()]
+    assert not {c.type for c in inline} & {"link_open", "image"}
+    assert "[1]." in out  # a marker stays one
+    shown = "".join(c.content for c in inline)
+    assert "http://evil.example" in shown
+    assert "http://" not in out, "a bare address would be made a link of by itself"
+
+
+def test_a_bare_address_is_words_in_an_export() -> None:
+    out = export.markdown(answered("See https://evil.example, www.evil.example or a@evil.example [1].", cited()))
+    assert "https:\\//evil.example, www\\.evil.example or a\\@evil.example [1]." in out

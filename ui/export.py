@@ -6,19 +6,21 @@ What it does not know: where the file goes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from rag.answer.sentences import literal
 from ui import render
 from ui.history import Talk, restated
 from ui.strings import EN, Strings
 
-_ACTIVE = re.compile(r"([\\`*_\[\]<>#|~])")
-
 
 def markdown(talk: Talk, s: Strings = EN) -> str:
     """Return the conversation as Markdown: each question, its answer, and under it every source with its quotes."""
-    parts = [f"# {plain(talk['title'] or s.title)}", *(_turn(t, s) for t in talk["turns"] if t["state"] != "streaming")]
+    parts = [
+        f"# {literal(talk['title'] or s.title)}",
+        *(_turn(t, s) for t in talk["turns"] if t["state"] != "streaming"),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -28,34 +30,37 @@ def file_name(talk: Talk) -> str:
     return f"recap-{words or 'conversation'}.md"
 
 
-def plain(value: object) -> str:
-    """Write any text on one line so that Markdown reads nothing into it."""
-    return _ACTIVE.sub(r"\\\1", " ".join(str(value).split()))
-
-
 def _turn(t: Mapping[str, Any], s: Strings) -> str:
-    parts = [f"## {plain(t['question'])}"]
+    parts = [f"## {literal(t['question'])}"]
     if restated(t):
-        parts.append(f"{s.standalone}: {plain(t['standalone'])}")
+        parts.append(f"{s.standalone}: {literal(t['standalone'])}")
     if t["scope"]:
-        parts.append(s.scoped.format(scope=plain(t["scope"])))
+        parts.append(s.scoped.format(scope=literal(t["scope"])))
     if t["state"] == "failed":
-        parts.append(f"**{s.failed}.** {plain(t['error'])}")
+        parts.append(f"**{s.failed}.** {literal(t['error'])}")
+    cited = {str(c["marker"]) for c in t["citations"]}
     # an answer is text with [n] and lines that begin with a dash; nothing in it is to become a link, an image or markup
-    parts.append("\n".join(_answer_line(line) for line in t["text"].splitlines()))
+    parts.append("\n".join(_answer_line(line, cited) for line in t["text"].splitlines()))
     if t["state"] == "stopped":
         parts.append(f"*{s.stopped}*")
-    parts += [f"*{plain(n)}*" for n in t["notes"]]
+    parts += [f"*{literal(n)}*" for n in t["notes"]]
     if t["citations"]:
         parts.append(f"**{s.sources}** ({render.independent(t['citations'], s)})\n\n{_sources(t, s)}")
     if t["engine"]:
-        parts.append(f"{s.engine}: {plain(render.engine(t['engine'], s))}")
+        parts.append(f"{s.engine}: {literal(render.engine(t['engine'], s))}")
     return "\n\n".join(p for p in parts if p)
 
 
-def _answer_line(line: str) -> str:
+def _answer_line(line: str, cited: Collection[str]) -> str:
+    """Write a line of an answer, with the markers of its citations: unless they would be a link or name its target."""
     dash, words = re.match(r"(\s*[-*•]\s+)?(.*)", line, re.DOTALL).groups()  # type: ignore[union-attr]
-    return ("- " if dash else "") + re.sub(r"\\\[(\d{1,3})\\\]", r"[\1]", plain(words))
+
+    def marker(match: re.Match[str]) -> str:
+        follows = match.string[match.end() : match.end() + 1]
+        active = follows == "(" or (follows == ":" and match.start() == 0)
+        return f"[{match[1]}]" if match[1] in cited and not active else match.group()
+
+    return ("- " if dash else "") + re.sub(r"(?<!!)\\\[(\d{1,3})\\\]", marker, literal(words))
 
 
 def _sources(t: Mapping[str, Any], s: Strings) -> str:
@@ -65,14 +70,14 @@ def _sources(t: Mapping[str, Any], s: Strings) -> str:
     lines = []
     for n, cited in sorted(groups.items()):
         c = cited[0]
-        title = plain(c["title"] or s.no_title)
+        title = literal(c["title"] or s.no_title)
         url = render.safe_url(c["url"])
         name = f"[{title}](<{url}>)" if url else title
-        about = ", ".join(plain(p) for p in (c["outlet"], render.dated(c, s)) if p)
+        about = ", ".join(literal(p) for p in (c["outlet"], render.dated(c, s)) if p)
         lines.append(f"{n}. {name}, {about}")
         seen = set()
         for each in cited:
             if (each["start"], each["end"]) not in seen:
                 seen.add((each["start"], each["end"]))
-                lines.append(f"   > {plain(each['quote'])} ({render.verdict(each, s) or s.supported})")
+                lines.append(f"   > {literal(each['quote'])} ({render.verdict(each, s) or s.supported})")
     return "\n".join(lines)

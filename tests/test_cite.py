@@ -583,6 +583,54 @@ def test_who_beat_whom_is_not_turned_round() -> None:
     assert check_sentence("Bea Long beat Ann Lee in the final [1].", sources=sources).verdict != "supported"
 
 
+HARBOUR = """The footbridge over the Alder, 60 feet long, cost 4 million pounds and took five months to build.
+Visitor numbers in Wexcombe fell from 9 percent to 3 percent of the county's.
+Orla Fenn nearly won the regatta. Kit Sand scored in the 12th minute and Lou Marr in the 70th minute.
+Nurse Ola Dane said that the water was safe. A judge rejected a claim that Abe Lunt had burned the barn.
+Castor plans to buy Pollux. The band earned $20 million and spent $8 million on the tour."""
+
+
+@pytest.mark.parametrize(
+    ("true", "false"),
+    [
+        ("The footbridge over the Alder is 60 feet long.", "The footbridge over the Alder is 60 metres long."),
+        ("The footbridge took five months to build.", "The footbridge took five years to build."),
+        ("The footbridge cost £4 million.", "The footbridge cost $4 million."),
+        ("The footbridge cost 4 million pounds.", "The footbridge cost 4 million dollars."),
+        ("The footbridge took five months to build.", "The footbridge cost 5% of the build."),
+        ("Visitor numbers in Wexcombe fell from 9 percent to 3 percent.", "Visitor numbers in Wexcombe went from 3 percent to 9 percent."),
+        ("Orla Fenn nearly won the regatta.", "Orla Fenn won the regatta."),
+        ("The footbridge took five months.", "The footbridge hardly took five months."),
+        ("Kit Sand scored in the 12th minute.", "Kit Sand scored in the 70th minute."),
+        ("Lou Marr scored in the 70th minute.", "Lou Marr scored in the 12th minute."),
+        ("Nurse Ola Dane said the water was safe.", "Nurse Ola Dane said the water was unsafe."),
+        ("A judge rejected a claim that Abe Lunt had burned the barn.", "Abe Lunt had burned the barn."),
+        ("Castor plans to buy Pollux.", "Pollux plans to buy Castor."),
+        ("The band spent $8 million on the tour.", "The band spent $20 million on the tour."),
+    ],
+)  # fmt: skip
+def test_units_directions_and_doers_must_be_those_of_the_passage(true: str, false: str) -> None:
+    sources = read_sources([hit(1, HARBOUR, VMA24, date(2024, 9, 12), "R")])
+    assert check_sentence(f"{true} [1]", sources=sources).verdict == "supported"
+    assert check_sentence(f"{false} [1]", sources=sources).verdict != "supported"
+
+
+def test_a_number_may_stand_in_a_part_of_its_own() -> None:
+    said = "Guitarist Ada Moss, 86, took the prize after 12 years. Up from 4,800 last year, 6,200 people came."
+    sources = read_sources([hit(1, said, VMA24, date(2024, 9, 12), "R")])
+    for sentence in ("The 86-year-old guitarist Ada Moss took the prize.", "6,200 people came, up from 4,800."):
+        assert check_sentence(f"{sentence} [1]", sources=sources).verdict == "supported"
+
+
+def test_a_headline_like_it_does_not_make_a_quote_say_it_in_other_words() -> None:
+    story = hit(1, "The hall was warm. Nobody left early.", VMA24, date(2024, 9, 12), "R")
+    story = replace(story, article=replace(story.article, title="Harbour plan approved after a long debate"))
+    said = check_sentence(
+        "The old harbour plan was passed [1].", sources=read_sources([story]), alike=lambda _, t: [0.9] * len(t)
+    )
+    assert said.verdict != "supported"
+
+
 def test_the_reader_finding_somebody_else_makes_it_partial() -> None:
     sentence = "Katy Perry was the host at the UBS Arena [1]."
     asked: list[str] = []

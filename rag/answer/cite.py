@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import lru_cache
@@ -251,7 +251,7 @@ def check_sentence(
         facts = facts_of(less)
         found = [_support(facts, s, event=event) for s in sources]
     if alike is not None and not any(s.verdict == "supported" for s in found):
-        found = _in_other_words(text, found, markers, alike)
+        found = _in_other_words(text, facts, found, alike)
     by_n = {s.source.n: s for s in found}
     cited = [by_n[n] for n in markers if n in by_n]
     good = [s for s in cited if s.verdict == "supported"]
@@ -369,14 +369,27 @@ def _somebody_else(text: str, facts: Facts, support: Support, reads: Reads) -> b
 _FULL_NAME = re.compile(r"(?:[a-z]+ )?(?:[A-ZÀ-ÞŠŽČĆĐŁŚŻ][\w’'.-]+\s?){2,4}")
 
 
-def _in_other_words(text: str, found: Sequence[Support], markers: Sequence[int], alike: Alike) -> list[Support]:
+def _in_other_words(text: str, facts: Facts, found: Sequence[Support], alike: Alike) -> list[Support]:
     """Raise the verdict of windows that lack nothing but the words, where they mean the same."""
-    open_ = [s for s in found if not s.missing and not s.conflict]
+    lacking = [(s, _inside(s)) for s in found if not s.missing and not s.conflict]
+    open_ = [s for s, inside in lacking if _tells_of(facts, inside) and not _counted_otherwise(facts, inside)]
     if not open_:
         return list(found)
     shown = [f"{s.source.hit.article.title}. {s.source.hit.article.text[s.start : s.end]}" for s in open_]
     near = dict(zip((s.source.n for s in open_), alike(_undated(text), shown), strict=True))
     return [replace(s, verdict="supported") if near.get(s.source.n, -1.0) >= ALIKE else s for s in found]
+
+
+def _tells_of(facts: Facts, inside: Sequence[Facts]) -> bool:
+    """Tell whether a quote has anything of a sentence by itself, and not in the headline above it alone."""
+    named = {w for name in facts.names for w in name}
+    return any(_shares(facts, f) or any(w.text in named for w in f.words) for f in inside)
+
+
+def _inside(support: Support) -> list[Facts]:
+    """Return the facts of the sentences that a quote is made of."""
+    spans = zip(support.source.spans, support.source.facts, strict=True)
+    return [f for (a, b), f in spans if a < support.end and b > support.start]
 
 
 def _undated(text: str) -> str:
@@ -397,11 +410,7 @@ def _jointly(facts: Facts, cited: Sequence[Support]) -> tuple[Support, ...] | No
     if any(s.conflict for s in cited):
         return None
     missing = frozenset.intersection(*(s.missing for s in cited))
-    stems: set[str] = set()
-    for s in cited:
-        for (a, b), f in zip(s.source.spans, s.source.facts, strict=True):
-            if a < s.end and b > s.start:
-                stems |= f.all_stems
+    stems = {stem for s in cited for f in _inside(s) for stem in f.all_stems}
     share = len(facts.stems & stems) / len(facts.stems) if facts.stems else 1.0
     if missing or share < SUPPORTED:
         return None
@@ -519,6 +528,7 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, overlap: float | No
     numbers = frozenset().union(*(f.numbers for f in inside), source.title.numbers)
     ordinals = frozenset().union(*(f.ordinals for f in inside), source.title.ordinals, _editions(source))
     missing |= {f"{n:g}" for n in facts.numbers - numbers - {float(o) for o in ordinals}}
+    missing |= _units_missing(facts, (*inside, source.title))
     # "Her first book" is a debut as well: only later places are figures that must stand there.
     missing |= {f"{n}th" for n in facts.ordinals - ordinals - {1} if n > 3 or not numbers & {float(n)}}
     missing |= _dates_missing(facts, inside, source)
@@ -529,6 +539,8 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, overlap: float | No
         _wrong_edition(facts, inside, source, event=event)
         or _framed_otherwise(facts, source, i, j)
         or _opposed(facts, inside)
+        or _changed_otherwise(facts, inside)
+        or _done_otherwise(facts, inside)
         or _other_actor(facts, inside)
         or _other_speaker(facts, source, i, j)
     )
@@ -536,7 +548,7 @@ def _window(facts: Facts, source: Source, i: int, j: int, *, overlap: float | No
     if not missing and not conflict:
         # A bare name is in the passage, but that is not a claim that could be checked.
         told = bool(facts.stems) or len(facts.names) + len(facts.numbers) + len(facts.days) > 1
-        if told and overlap >= SUPPORTED:
+        if told and overlap >= SUPPORTED and not _counted_otherwise(facts, inside):
             verdict = "supported"
         elif overlap >= PARTIAL and not facts.speakers:
             verdict = "partial"
@@ -654,6 +666,12 @@ def _dates_missing(facts: Facts, inside: Sequence[Facts], source: Source) -> set
     return missing | {names[w] for w in facts.weekdays - said - starts}
 
 
+def _units_missing(facts: Facts, inside: Sequence[Facts]) -> set[str]:
+    """Return the numbers that stand there with another unit only: 40 miles, of a pier of 40 metres."""
+    theirs = frozenset().union(*(f.measures for f in inside))
+    return {f"{n:g} {unit}" for n, unit in facts.measures if unit and not {(n, unit), (n, "")} & theirs}
+
+
 def _same_day(want: Day, have: Day) -> bool:
     return want[1] == have[1] and all(
         w is None or h is None or w == h for w, h in ((want[0], have[0]), (want[2], have[2]))
@@ -736,15 +754,58 @@ def _opposed(facts: Facts, inside: Sequence[Facts]) -> bool:
         for stem in facts.stems - stems:
             if _OPPOSITE.get(stem, set()) & (stems - facts.all_stems):
                 return True
+        said, claimed = {w.text for f in inside for w in f.words}, {w.text for w in facts.words}
+        if any({f"un{w}" for w in a - b if len(w) > 3} & (b - a) for a, b in ((said, claimed), (claimed, said))):
+            return True  # unsafe, of what is said to be safe
     return (bool((ours & stems) - theirs) and not ours & theirs) or bool((theirs & facts.stems) - ours)
+
+
+def _done_otherwise(facts: Facts, inside: Sequence[Facts]) -> bool:
+    """Tell whether it was the other who did it: Telmar will buy Norvik, of "Norvik is to buy Telmar"."""
+    theirs = frozenset().union(*(f.done for f in inside))
+    return any((whom, what, who) in theirs and (who, what, whom) not in theirs for who, what, whom in facts.done)
+
+
+def _counted_otherwise(facts: Facts, inside: Sequence[Facts]) -> bool:
+    """Tell whether a number stands beside other words, and another one beside these: who scored in which minute."""
+    for values, stems in facts.counted:
+        for f in inside:
+            own = [beside for others, beside in f.counted if values & others]
+            other = [beside for others, beside in f.counted if not values & others]
+            if not own or not other or not stems or not all(own):
+                continue  # "Ada Moss, 86, ..." is of the words around it
+            there, elsewhere = (max(len(stems & b) for b in part) for part in (own, other))
+            if elsewhere > there and 2 * elsewhere >= len(stems):
+                return not any(len(stems & b) >= elsewhere for g in inside for o, b in g.counted if values & o)
+    return False
+
+
+def _changed_otherwise(facts: Facts, inside: Sequence[Facts]) -> bool:
+    """Tell whether what went from the one to the other went the other way."""
+    theirs = frozenset().union(*(f.changes for f in inside))
+    return any((b, a) in theirs and (a, b) not in theirs for a, b in facts.changes)
 
 
 def _other_actor(facts: Facts, inside: Sequence[Facts]) -> bool:
     for verb, who in facts.roles.items():
-        theirs = [f.roles[verb] for f in inside if verb in f.roles]
-        if theirs and not any(who & names for names in theirs):
+        theirs = [f for f in inside if verb in f.roles]
+        if theirs and not any(who & f.roles[verb] or _elided(f, who) for f in theirs):
             return True
     return False
+
+
+def _elided(facts: Facts, who: Collection[str]) -> bool:
+    """Tell whether a sentence goes on with somebody without saying the verb again: "and Ann Lee in the 80th"."""
+    words = [w.text for w in facts.words]
+    return any(
+        words[k] in who
+        and words[k - 1] in ("and", "but", "while")
+        and next((w for w in words[k:] if w not in who), "") in _THEN
+        for k in range(1, len(words))
+    )
+
+
+_THEN = frozenset(str.split("in on at after for with from by"))
 
 
 def _other_speaker(facts: Facts, source: Source, i: int, j: int) -> bool:

@@ -29,9 +29,11 @@ STOP = frozenset(
 _NEG = frozenset(
     str.split(
         "not no never none nobody nothing neither nor without cannot missing lacks lacked omitted failed fails "
-        "declined denied refused"
+        "declined denied refused hardly scarcely"
     )
 )
+_NEARLY = frozenset(("almost", "nearly"))
+_REJECTED = frozenset(str.split("rejected rejects denied denies dismissed dismisses refuted refutes disputed disputes"))
 PRONOUNS = frozenset(
     str.split(
         "he she they him her them his hers their theirs who whose duo pair trio singer rapper actor actress "
@@ -124,6 +126,10 @@ class Facts:
     words: tuple[Word, ...]
     names: tuple[Name, ...]
     numbers: frozenset[float]
+    measures: frozenset[tuple[float, str]]  # numbers with their unit, "" where none stands beside them
+    changes: frozenset[tuple[float, float]]  # from the one to the other
+    counted: tuple[tuple[frozenset[float], frozenset[str]], ...]  # of each clause with numbers: them, its words' stems
+    done: frozenset[tuple[Name, str, Name]]  # who, what as a stem, to whom: "Norvik to buy Telmar"
     years: frozenset[int]
     ordinals: frozenset[int]
     days: frozenset[Day]
@@ -210,7 +216,11 @@ def facts_of(text: str) -> Facts:
     return Facts(
         words=words,
         names=tuple(dict.fromkeys(tuple(words[i].text for i in run) for run in names)),
-        numbers=frozenset(numbers),
+        numbers=frozenset(numbers.values()),
+        measures=frozenset((n, _unit(text, words, i)) for i, n in numbers.items()),
+        changes=_changes(words, numbers),
+        counted=_counted(text, words, numbers),
+        done=_done(text, words, names),
         years=frozenset(years),
         ordinals=frozenset(ordinals),
         days=frozenset(days),
@@ -323,8 +333,9 @@ def _ordinal(word: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _figures(words: Sequence[Word], used: set[int]) -> tuple[set[float], set[int]]:
-    numbers: set[float] = set()
+def _figures(words: Sequence[Word], used: set[int]) -> tuple[dict[int, float], set[int]]:
+    """Read the numbers, by the index of the last word of each, and the ordinals."""
+    numbers: dict[int, float] = {}
     ordinals: set[int] = set()
     i = 0
     while i < len(words):
@@ -351,9 +362,115 @@ def _figures(words: Sequence[Word], used: set[int]) -> tuple[set[float], set[int
                 i += 1
                 value *= _SCALES[words[i].text]
                 used.add(i)
-            numbers.add(value)
+            numbers[i] = value
         i += 1
     return numbers, ordinals
+
+
+_UNITS = {
+    word: unit
+    for unit, words in {
+        "dollar": "dollar dollars usd cent cents",
+        "euro": "euro euros eur",
+        "pound": "pound pounds gbp lb lbs sterling",
+        "yen": "yen jpy",
+        "percent": "percent per percentage",
+        "second": "second seconds sec secs",
+        "minute": "minute minutes min mins",
+        "hour": "hour hours hr hrs",
+        "day": "day days",
+        "week": "week weeks",
+        "month": "month months",
+        "year": "year years yr yrs",
+        "decade": "decade decades",
+        "metre": "metre metres meter meters",
+        "kilometre": "kilometre kilometres kilometer kilometers km",
+        "mile": "mile miles",
+        "foot": "foot feet ft",
+        "inch": "inch inches",
+        "yard": "yard yards",
+        "kilogram": "kilogram kilograms kilo kilos kg",
+        "tonne": "tonne tonnes ton tons",
+        "acre": "acre acres",
+        "hectare": "hectare hectares",
+    }.items()
+    for word in words.split()
+}
+_BESIDE = STOP | frozenset(_UNITS) | frozenset(NUMBERS) | frozenset(_SCALES)
+_BE = frozenset(str.split("was were is are be been being by"))
+_SIGNS = {"$": "dollar", "£": "pound", "€": "euro", "¥": "yen"}
+_KINDS_OF = frozenset(str.split("us u.s american canadian australian square cubic metric more full"))
+
+
+def _unit(text: str, words: Sequence[Word], i: int) -> str:
+    """Name the unit of the number whose last word is i: what stands before it as a sign, or behind it as a word."""
+    first = i
+    while (first and words[first].text in NUMBERS | _SCALES and words[first - 1].text in NUMBERS | _SCALES) or (
+        first and words[first].text in _SCALES
+    ):
+        first -= 1
+    if sign := _SIGNS.get(text[words[first].start - 1 : words[first].start]):
+        return sign
+    if text[words[i].end : words[i].end + 2].strip().startswith("%"):
+        return "percent"
+    after = [w.text for w in words[i + 1 : i + 3]]
+    if after and after[0] in _KINDS_OF:
+        after = after[1:]
+    if after[:1] == ["per"] and after[1:] != ["cent"]:
+        return ""
+    return _UNITS.get(after[0], "") if after else ""
+
+
+def _changes(words: Sequence[Word], numbers: Mapping[int, float]) -> frozenset[tuple[float, float]]:
+    """Read what went "from 6 percent to 4"."""
+    found = []
+    for i, w in enumerate(words):
+        if w.text != "from":
+            continue
+        before = [k for k in range(i + 1, min(i + 4, len(words))) if k in numbers][:1]
+        for k in before:
+            to = next((m for m in range(k + 1, min(k + 4, len(words))) if words[m].text == "to"), None)
+            behind = [m for m in range(to + 1, min(to + 4, len(words))) if m in numbers][:1] if to else []
+            found += [(numbers[k], numbers[m]) for m in behind]
+    return frozenset(found)
+
+
+_PART = re.compile(r"[,;:()—–]|\b(?:and|but|while|whereas)\b", re.IGNORECASE)
+
+
+def _counted(
+    text: str, words: Sequence[Word], numbers: Mapping[int, float]
+) -> tuple[tuple[frozenset[float], frozenset[str]], ...]:
+    """Read the numbers and places off each part of a sentence that has some, and the stems beside them."""
+    found = []
+    bounds = [
+        0,
+        *(m.start() for m in _PART.finditer(text) if not text[m.start() - 1 : m.end() + 1].strip(",").isdecimal()),
+    ]
+    for start, end in zip(bounds, [*bounds[1:], len(text)], strict=True):
+        own = [i for i, w in enumerate(words) if start <= w.start < end]
+        places = (re.fullmatch(r"(\d{1,3})(?:st|nd|rd|th)", words[i].text) for i in own)
+        values = {numbers[i] for i in own if i in numbers} | {float(m[1]) for m in places if m}
+        if values:
+            beside = (words[i].text for i in own if i not in numbers and words[i].text not in _BESIDE)
+            found.append((frozenset(values), frozenset(stem_of(w) for w in beside if not w[0].isdigit())))
+    return tuple(found)
+
+
+def _done(text: str, words: Sequence[Word], names: Sequence[Sequence[int]]) -> frozenset[tuple[Name, str, Name]]:
+    """Read who did what to whom off a verb between two names; nothing where the verb is passive."""
+    ends, starts = {run[-1]: run for run in names}, {run[0]: run for run in names}
+    found = set()
+    for i, w in enumerate(words):
+        if w.capital or w.text in STOP or i + 1 not in starts:
+            continue
+        j = i - 1
+        while j > 0 and i - j < 5 and not words[j].capital and words[j].text not in _BE:
+            j -= 1
+        if j in ends and re.fullmatch(r"[\w\s'’-]*", text[words[j].end : w.start]):
+            who, whom = (tuple(words[k].text for k in run) for run in (ends[j], starts[i + 1]))
+            found.add((who, stem_of(w.text), whom))
+    return frozenset(found)
 
 
 def _stands_for_names(words: Sequence[Word], i: int) -> bool:
@@ -430,16 +547,31 @@ def _ordinary(word: str) -> bool:
 
 
 def _negated(words: Sequence[Word], named: Collection[int]) -> frozenset[str]:
+    """Find the stems that are denied: "did not win", "nearly won", "rejected a claim that she won"."""
     out: set[str] = set()
     for i, w in enumerate(words):
-        if w.text in _NEG or w.text.endswith("n't") or w.text in ("cant", "didnt"):
-            after = (
-                words[k].text
-                for k in range(i + 1, min(i + 8, len(words)))
-                if k not in named and words[k].text not in STOP | _NEG and not words[k].text.endswith("ly")
-            )
-            out.update(stem_of(x) for x in list(after)[:1])
+        that = next((k for k in range(i + 1, min(i + 5, len(words))) if words[k].text == "that"), None)
+        if w.text in _NEARLY:
+            if i + 1 == len(words) or not _is_done(words[i + 1].text):
+                continue  # "nearly 500 people", "almost all", "almost immediately"
+        elif w.text in _REJECTED and that is not None:
+            i = that
+        elif not (w.text in _NEG or w.text.endswith("n't") or w.text in ("cant", "didnt")):
+            continue
+        after = (
+            words[k].text
+            for k in range(i + 1, min(i + 8, len(words)))
+            if k not in named and words[k].text not in STOP | _NEG and not words[k].text.endswith("ly")
+        )
+        out.update(stem_of(x) for x in list(after)[:1])
     return frozenset(out)
+
+
+def _is_done(word: str) -> bool:
+    """Tell a verb in the past tense by its look."""
+    return bool(
+        re.search(r"ed$|^(?:won|lost|beat|sang|gave|got|took|led|met|made|wrote|ran|fell|rose|broke|cost|died)$", word)
+    )
 
 
 def _roles(words: Sequence[Word], names: Sequence[Sequence[int]]) -> dict[str, frozenset[str]]:

@@ -708,6 +708,14 @@ def test_a_page_cannot_claim_the_address_of_another_site(web: Web, get: Any) -> 
     assert raw.url == url
 
 
+@pytest.mark.parametrize("address", ["http://[x/", "http://[::1", "http://a\u2100b/"])
+def test_an_address_that_cannot_be_taken_apart_is_none(address: str, web: Web, get: Any, tmp_path: Path) -> None:
+    assert parse.web_url(address) is None
+    url = web.put("/a.md", f"---\nurl: {address}\n---\nwords", "text/plain")
+    path = write(tmp_path / "a.jsonl", json.dumps({"url": address, "text": "words"}))
+    assert [f.source for f in read([url, str(path)], get=get)] == [url, f"{path.as_uri()}#1"]
+
+
 def test_pdf_and_text_from_the_web(web: Web, get: Any) -> None:
     urls = [web.put("/a.pdf", make_pdf([LONG]), "application/pdf"),
             web.put("/a.txt", "Beyoncé".encode("cp1252"), "text/plain"),

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
 from functools import cache
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 MAX_UNPACKED = 100_000_000  # bytes of a DOCX, unzipped
 MAX_ENTRIES = 5_000  # files in a DOCX
@@ -276,7 +277,13 @@ def web_url(value: object) -> str | None:
     text = value.strip()
     if len(text) > 2000 or not re.match(r"https?://[^/?#\s@]+(?:[/?#]|$)", text, re.I):
         return None
-    return None if re.search(r"[\s\x00-\x20\x7f<>\"'`\\{}|^\ud800-\udfff\u202a-\u202e\u2066-\u2069]", text) else text
+    if re.search(r"[\s\x00-\x20\x7f<>\"'`\\{}|^\ud800-\udfff\u202a-\u202e\u2066-\u2069]", text):
+        return None
+    try:
+        urlsplit(text)  # "http://[x/" raises there, and would raise wherever the address is taken apart again
+    except ValueError:
+        return None
+    return text
 
 
 # --- plain text -------------------------------------------------------------------------------------------------------

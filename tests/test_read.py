@@ -16,11 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.config import Config
 from rag.errors import ReadError
-from rag.ingest import parse
+from rag.ingest import parse, pipeline
 from rag.ingest import read as reading
 from rag.ingest.fetch import Page, fetch
 from rag.ingest.read import Raw, Rejected, read
+from rag.store.library import Library
+from tests.conftest import CountingEmbedder
 from tests.loopback_web import Public, Web
 
 TEXT = "The lamps of the harbour were lit at eight.\n\nThe band played until midnight, and Ana Lima sang."
@@ -777,6 +780,67 @@ def test_a_feed(web: Web, get: Any) -> None:
     assert len(reasons) == 2
     assert "answered 404" in reasons[0]
     assert "(Six) has no link" in reasons[1]
+
+
+STORY = "The feed itself tells the story of the evening at length. " * 12
+
+
+def item(link: str, *, title: str = "Arrested", text: str = STORY, more: str = "") -> str:
+    return f"<item><title>{title}</title><link>{link}</link><description>{text}</description>{more}</item>"
+
+
+@pytest.mark.parametrize(
+    ("feed", "page", "speaks"),
+    [
+        ("news.example", "news.example", True), ("www.news.example", "news.example", True),
+        ("news.example", "m.news.example", True), ("feeds.news.example", "www.news.example", True),
+        ("rss.news.example", "news.example", True), ("news.example", "blog.news.example", True),
+        ("www.news.example", "blog.news.example", True),
+        ("evil.example", "news.example", False), ("evil.news.example", "news.example", False),
+        ("evil.news.example", "good.news.example", False), ("vil.example", "evil.example", False),
+        ("feed.blogs.example", "good.blogs.example", False),
+    ],
+)  # fmt: skip
+def test_a_feed_speaks_for_its_own_site_and_what_is_below_it(feed: str, page: str, speaks: bool) -> None:
+    assert reading._speaks_for(f"http://{feed}/rss", f"https://{page}/a") is speaks
+
+
+def test_a_feed_puts_no_words_under_the_address_of_another_site(web: Web, get: Any) -> None:
+    web.put("/whole", page("Whole"))
+    web.put("/short", "<html><body><article><p>Subscribe to read on about the harbour.</p></article></body></html>")
+    web.redirect("/b", web.url("/short"))
+    more = "<author>e@x.example (Eve Evil)</author><pubDate>Thu, 14 Sep 2023 10:00 GMT</pubDate>"
+    links = [web.url(path) for path in ("/gone", "/whole", "/short")]
+    rss(web, "".join(item(link, more=more) for link in links))
+    url = web.url("/feed.xml", host="evil.example")
+    found = list(read([url], get=get))
+    own, whole, short = (f for f in found if isinstance(f, Raw))
+    assert (own.source, own.url, own.title) == (
+        f"{url}#{links[0].replace(':', '%3A').replace('/', '%2F')}",
+        None,
+        "Arrested",
+    )
+    assert own.text.startswith("The feed itself tells")
+    assert (whole, short) == tuple(read(links[1:], get=get))
+    assert found == list(read([url], get=get))
+    # a way round by an address of the feed's own
+    rss(web, item("/b"))
+    (raw,) = read([url], get=get)
+    assert raw == short
+
+
+def test_what_a_feed_says_itself_is_the_same_article_the_next_time(web: Web, get: Any, tmp_path: Path) -> None:
+    rss(web, item(web.url("/gone")) + item(web.url("/gone/too"), title="Again"))
+    url = web.url("/feed.xml", host="evil.example")
+    with Library.open(Config.load(library=tmp_path, llm="none"), create=True, embedder=CountingEmbedder()) as library:
+        reports = []
+        for _ in range(2):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(pipeline, "read", lambda places: read(places, get=get))
+                reports.append(pipeline.ingest(library, [url]))
+        assert (len(reports[0].added), len(reports[1].unchanged), library.counts()["articles"]) == (2, 2, 2)
+        assert reports[1].added == reports[1].updated == ()
+        assert all(source.startswith(f"{url}#") for source in reports[0].added)
 
 
 def test_an_atom_feed(web: Web, get: Any) -> None:

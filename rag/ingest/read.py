@@ -16,7 +16,7 @@ import re
 import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -457,6 +457,17 @@ def _site(url: str) -> str:
     return (urlsplit(url).hostname or "").removeprefix("www.").removeprefix("m.").removeprefix("amp.")
 
 
+def _speaks_for(feed: str, page: str) -> bool:
+    """Tell whether a feed's words count for a page: on the feed's own site, or on a subdomain of its host.
+
+    Not the other way round: whoever writes at evil.blogs.example is not blogs.example. And feeds.x.example speaks for
+    x.example alone, because on a host of many sites somebody may have taken the name "feeds".
+    """
+    site, host = _site(feed), (urlsplit(feed).hostname or "").removeprefix("www.")
+    own = re.sub(r"^(?:feeds?|rss)\.", "", site)
+    return bool(host) and (_site(page) in (site, own) or (urlsplit(page).hostname or "").endswith(f".{host}"))
+
+
 def _read_feed(page: Page, *, get: Get, sandbox: Sandbox, seen: set[str]) -> Iterator[Found]:
     try:
         feed = sandbox.parse("feed", page.body, url=page.url)
@@ -475,20 +486,21 @@ def _read_feed(page: Page, *, get: Get, sandbox: Sandbox, seen: set[str]) -> Ite
 def _read_entry(
     entry: dict[str, Any], outlet: str | None, base: str, *, get: Get, sandbox: Sandbox, seen: set[str]
 ) -> Iterator[Found]:
-    """Read one item of a feed: its page, or what the feed itself carries of it when the page cannot be had."""
+    """Read one item of a feed: its page, or what the feed itself carries of it when the page cannot be had.
+
+    A feed may link to any page. Its words stand under that page's address only where it speaks for the page; else they
+    would take the place of what the page itself says.
+    """
     own = dict(entry, outlet=outlet)
     substantial = len(entry["text"]) >= SUBSTANTIAL
     link = _absolute(base, entry["link"]) if entry["link"] else None
     if link is None:
-        if not substantial:
+        if substantial:
+            yield from _own_words(own, base, seen=seen)
+        else:
             yield Rejected(
                 _show(base), f"An item of the feed {_show(base)} ({entry['title'] or 'untitled'}) has no link."
             )
-            return
-        source = f"{base}#{quote(entry['id'] or entry['title'] or 'item', safe='')}"
-        if source not in seen:
-            seen.add(source)
-            yield _raw(source, own)
         return
     if link in seen:
         return
@@ -503,23 +515,36 @@ def _read_entry(
         raw = _read_page(page, sandbox=sandbox)
     except BlockedURL as e:  # a feed that points inside this network is not to be trusted with the rest
         yield Rejected(_show(link), str(e))
-        return
     except ReadError as e:
-        if substantial and (url := parse.web_url(link)):
+        url = parse.web_url(link)
+        if not substantial:
+            yield Rejected(_show(link), str(e))
+        elif url and _speaks_for(base, url):
             yield _raw(url, own, url=url)
         else:
-            yield Rejected(_show(link), str(e))
-        return
-    # a page behind a paywall or a consent banner holds less than the feed
-    text = entry["text"] if len(raw.text) < SUBSTANTIAL <= len(entry["text"]) else raw.text
-    yield Raw(
-        source=raw.source,
-        text=text,
-        title=raw.title or entry["title"],
-        url=raw.url,
-        authors=raw.authors or tuple(entry["authors"]),
-        outlet=raw.outlet or outlet,
-        published=raw.published or (date.fromisoformat(entry["published"]) if entry["published"] else None),
+            yield from _own_words(own, base, seen=seen)
+    else:
+        yield _filled(raw, own) if _speaks_for(base, raw.source) else raw
+
+
+def _own_words(own: dict[str, Any], base: str, *, seen: set[str]) -> Iterator[Raw]:
+    """Read what a feed says itself as an article of the feed's, under the feed's address."""
+    source = f"{base}#{quote(own['id'] or own['link'] or own['title'] or 'item', safe='')}"
+    if source not in seen:
+        seen.add(source)
+        yield _raw(source, own)
+
+
+def _filled(raw: Raw, own: dict[str, Any]) -> Raw:
+    """Put in what a page lacks and its own feed says: a page behind a paywall or a consent banner holds less than that."""
+    day = own["published"]
+    return replace(
+        raw,
+        text=own["text"] if len(raw.text) < SUBSTANTIAL <= len(own["text"]) else raw.text,
+        title=raw.title or own["title"],
+        authors=raw.authors or tuple(own["authors"]),
+        outlet=raw.outlet or own["outlet"],
+        published=raw.published or (date.fromisoformat(day) if day else None),
     )
 
 

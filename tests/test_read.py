@@ -504,6 +504,26 @@ def test_a_long_line_costs_only_itself(tmp_path: Path, monkeypatch: pytest.Monke
     assert [f.source.rpartition("#")[2] for f in found] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize(("open_", "shut"), [("[", "]"), ('[{"name": ', "}]")])
+def test_authors_that_nest_without_end_cost_nothing_else(open_: str, shut: str, tmp_path: Path) -> None:
+    deep = '{"text": "two", "authors": ' + open_ * 450 + '"A B"' + shut * 450 + "}"
+    path = write(tmp_path / "a.jsonl", f'{{"text": "one"}}\n{deep}\n{{"text": "three"}}')
+    assert [(f.text, f.authors) for f in read([str(path)]) if isinstance(f, Raw)] == [
+        ("one", ()), ("two", ()), ("three", ()),
+    ]  # fmt: skip
+
+
+def test_a_line_that_nests_too_deep_is_rejected_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deep(value: object) -> list[str]:
+        return deep(value) if value else []
+
+    monkeypatch.setattr(parse, "people", deep)
+    path = write(tmp_path / "a.jsonl", '{"text": "one"}\n{"text": "two", "authors": "A B"}\n{"text": "three"}')
+    found = list(read([str(path)]))
+    assert [getattr(f, "text", None) for f in found] == ["one", None, "three"]
+    assert getattr(found[1], "reason", "") == f"Line 2 of {path} is not valid JSON."
+
+
 def test_the_wrong_file_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BAD_LINES", 5)
     found = list(read([str(write(tmp_path / "a.jsonl", "not json\n" * 50))]))
@@ -543,6 +563,7 @@ def test_day(written: object, iso: str | None) -> None:
     [
         ("By Rosa Field", ["Rosa Field"]), ("Field, Rosa", ["Field, Rosa"]), (["A B", "A B", " "], ["A B"]),
         ("Rosa Field, Tom Hale and Ivy Chen", ["Rosa Field", "Tom Hale", "Ivy Chen"]), ([{"name": "A B"}], ["A B"]),
+        ([["A B"], [["C D"]]], ["A B"]),
         ("https://x.example/rosa", []), ("admin", []), (None, []), (7, []), ("Sean O&#x27;Neil", ["Sean O'Neil"]),
     ],
 )  # fmt: skip

@@ -216,12 +216,12 @@ _NOBODY = re.compile(
 )
 
 
-def people(value: object) -> list[str]:
-    """Split authors, however they were written, into names: at most 20, in order, each once."""
+def people(value: object, *, depth: int = 2) -> list[str]:
+    """Split authors, however they were written, into names: at most 20, in order, each once; lists nest `depth` deep."""
     if isinstance(value, dict):
         value = value.get("name")
     if isinstance(value, (list, tuple)):
-        found = [name for item in value[:100] for name in people(item)]
+        found = [name for item in value[:100] for name in people(item, depth=depth - 1)] if depth else []
     elif text := line(value, limit=2000):
         text = re.sub(r"^(?:written\s+)?by\b[:\s]+", "", text, flags=re.I)
         parts = re.split(r"\s*[;|\n]\s*|\s+(?:and|&)\s+", text)

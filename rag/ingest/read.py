@@ -398,6 +398,14 @@ def _json_line(chunk: bytes, source: str) -> Raw:
         raise ReadError("is not valid JSON.") from e
     if not isinstance(row, dict):
         raise ReadError("is not a JSON object with url, title, text, authors, published.")
+    try:
+        return _row(row, source)
+    except RecursionError as e:  # what nests that deep is no article, and must not cost the lines around it
+        raise ReadError("is not valid JSON.") from e
+
+
+def _row(row: dict[str, Any], source: str) -> Raw:
+    """Make an article of an object of JSON. Raises: ReadError."""
     text = row.get("text")
     if not isinstance(text, str):
         raise ReadError('has no "text".')

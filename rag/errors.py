@@ -3,7 +3,8 @@
 RecapError
 ├── ConfigError            a setting is wrong (unknown provider, bad port, bad date)
 ├── ReadError              an article cannot be read (empty, binary, unreadable PDF, dead URL); the rest goes on
-│   └── BlockedURL         an address that Recap will not fetch (private, loopback, metadata)
+│   ├── BlockedURL         an address that Recap will not fetch (private, loopback, metadata)
+│   └── ReadTimeout        it took too long
 ├── LibraryError           the library cannot be used
 │   ├── LibraryMissing     there is none at this path
 │   ├── LibraryLocked      another process is writing to it
@@ -35,6 +36,7 @@ __all__ = [
     "LibraryLocked",
     "LibraryMissing",
     "ReadError",
+    "ReadTimeout",
     "ReaderModelError",
     "RecapError",
 ]
@@ -54,6 +56,10 @@ class ReadError(RecapError):
 
 class BlockedURL(ReadError):
     """An address that Recap will not fetch."""
+
+
+class ReadTimeout(ReadError):
+    """An article took too long to fetch or to read."""
 
 
 class LibraryError(RecapError):

@@ -13,7 +13,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from rag.errors import BlockedURL, ReadError
+from rag.errors import BlockedURL, ReadError, ReadTimeout
 from rag.ingest.fetch import Page, fetch, is_public, literal
 from tests.loopback_web import PUBLIC, Public, Web
 from tests.torture.ssrf import ROW, URLS, WAYS, which
@@ -200,7 +200,7 @@ def test_a_slow_server_meets_the_deadline(stage: str, web: Web, public: Public) 
     }
     web.pages["/slow"] = lambda request: _slow(request, scripts[stage])
     start = time.monotonic()
-    with pytest.raises(ReadError, match=r"news\.example did not answer within 1 seconds"):
+    with pytest.raises(ReadTimeout, match=r"news\.example did not answer within 1 seconds"):
         fetch(web.url("/slow"), deadline_s=1.0, **public.seams)
     assert time.monotonic() - start < 8  # the drip takes 10 s
 
@@ -208,7 +208,7 @@ def test_a_slow_server_meets_the_deadline(stage: str, web: Web, public: Public) 
 def test_a_slow_name_server_meets_the_deadline(monkeypatch: pytest.MonkeyPatch, public: Public) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: time.sleep(30))
     start = time.monotonic()
-    with pytest.raises(ReadError, match="did not answer"):
+    with pytest.raises(ReadTimeout, match="did not answer"):
         fetch("http://slow.example/", deadline_s=0.5, connect=public.connect)
     assert time.monotonic() - start < 20
 

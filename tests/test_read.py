@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import Config
-from rag.errors import ReadError
+from rag.errors import ReadError, ReadTimeout
 from rag.ingest import parse, pipeline
 from rag.ingest import read as reading
 from rag.ingest.fetch import Page, fetch
@@ -862,6 +862,39 @@ def test_what_a_feed_says_itself_is_the_same_article_the_next_time(web: Web, get
         assert (len(reports[0].added), len(reports[1].unchanged), library.counts()["articles"]) == (2, 2, 2)
         assert reports[1].added == reports[1].updated == ()
         assert all(source.startswith(f"{url}#") for source in reports[0].added)
+
+
+def test_a_host_that_keeps_a_feed_waiting_is_asked_five_times(web: Web, get: Any) -> None:
+    web.put("/one", page("One"))
+    links = [f"http://slow.example/{n}" for n in range(12)]
+    rss(web, "".join(item(link, text="Short") for link in links) + item(links[0] + "x") + item(web.url("/one")))
+    asked = []
+
+    def waiting(url: str) -> Page:
+        asked.append(url)
+        if "slow" in url:
+            raise ReadTimeout("slow.example did not answer within 20 seconds.")
+        return get(url)  # type: ignore[no-any-return]
+
+    url = web.url("/feed.xml")
+    found = list(read([url], get=waiting))
+    assert asked == [url, *links[:5], web.url("/one")]
+    reasons = [f.reason for f in found if isinstance(f, Rejected)]
+    assert reasons[:-1] == ["slow.example did not answer within 20 seconds."] * 5
+    assert reasons[-1] == f"slow.example kept 5 items of the feed {url} waiting; its others were not fetched."
+    # what the feed itself carries of a page that is not asked for is kept
+    assert [f.source.partition("#")[0] for f in found if isinstance(f, Raw)] == [url, web.url("/one")]
+
+
+def test_a_feed_has_ten_minutes(web: Web, get: Any) -> None:
+    for n in range(5):
+        web.put(f"/{n}", page(str(n)))
+    rss(web, "".join(item(web.url(f"/{n}")) for n in range(5)))
+    seconds = iter([1_000.0, 1_000.0, 1_300.0, 1_599.0, 1_600.0])
+    *raws, last = read([web.url("/feed.xml")], get=get, clock=lambda: next(seconds))
+    assert [f.source for f in raws] == [web.url(f"/{n}") for n in range(3)]
+    assert isinstance(last, Rejected)
+    assert last.reason.endswith("/feed.xml took longer than 10 minutes; its last 2 items were not read.")
 
 
 def test_an_atom_feed(web: Web, get: Any) -> None:

@@ -22,7 +22,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag.errors import BlockedURL, ReadError
+from rag.errors import BlockedURL, ReadError, ReadTimeout
 
 if TYPE_CHECKING:
     import ssl
@@ -125,7 +125,7 @@ def literal(host: str) -> Address | None:
 def resolve(host: str, port: int, seconds: float) -> list[str]:
     """Ask the system for the addresses of a host, in its order of preference.
 
-    Raises: OSError when there are none or no answer came in time.
+    Raises: OSError when there are none, TimeoutError (which is one) when no answer came in time.
     """
     from threading import Thread
 
@@ -142,7 +142,7 @@ def resolve(host: str, port: int, seconds: float) -> list[str]:
     thread.start()
     thread.join(seconds)
     if not answer:
-        raise OSError("the name server did not answer")
+        raise TimeoutError("the name server did not answer")
     if isinstance(answer[0], Exception):
         raise OSError(str(answer[0])) from answer[0]
     return list(dict.fromkeys(str(info[4][0]) for info in answer[0]))
@@ -184,9 +184,9 @@ def fetch(
                     place = _redirect(reply)
                     if place is None:
                         return _page(target, reply, end=end, max_bytes=max_bytes)
-            except httpcore.TimeoutException as e:
+            except (httpcore.TimeoutException, TimeoutError) as e:
                 told = f"did not answer within {deadline_s:.0f} seconds"
-                raise ReadError(_sentence(target.host, told)) from e
+                raise ReadTimeout(_sentence(target.host, told)) from e
             except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as e:
                 raise ReadError(_sentence(target.host, f"did not answer ({_cause(e)})")) from e
             target = _checked(_join(target, place), ports=None if allow_private else ports)
@@ -393,7 +393,7 @@ def _page(target: URL, reply: Any, *, end: float, max_bytes: int) -> Page:
         )
     body = b"".join(_body(reply, host, max_bytes))
     if time.monotonic() > end:
-        raise ReadError(_sentence(host, "sent its page too slowly"))
+        raise ReadTimeout(_sentence(host, "sent its page too slowly"))
     return Page(str(target), _kind(label, body), body, charset[1] if charset else None)
 
 

@@ -14,7 +14,9 @@ import json
 import os
 import re
 import stat
+import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -22,7 +24,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote, urlsplit
 
-from rag.errors import BlockedURL, ReadError
+from rag.errors import BlockedURL, ReadError, ReadTimeout
 from rag.ingest import parse
 from rag.ingest.sandbox import Sandbox
 
@@ -35,6 +37,8 @@ MAX_LINE = 10_000_000  # bytes of one JSONL line
 MAX_JSONL = 2_000_000_000  # bytes of one JSONL file, unpacked
 MAX_BAD_LINES = 1_000  # bad JSONL lines in a row, after which the file is taken for something else
 MAX_BLANK_LINES = 1_000_000  # of one JSONL file: 2 MB of gzip can hold 2,000 million
+FEED_SECONDS = 600.0  # for all items of a feed: the library's writer waits as long
+LATE_ITEMS = 5  # of one host in a feed, after which it is asked no more
 SUBSTANTIAL = 500  # characters: what a feed carries itself counts as an article from here on
 
 KNOWN = ".txt, .md, .html, .pdf, .docx, .jsonl and .jsonl.gz"
@@ -76,11 +80,13 @@ Found = Raw | Rejected
 Get = Callable[[str], "Page"]
 
 
-def read(locations: Sequence[str], *, get: Get | None = None) -> Iterator[Found]:
+def read(
+    locations: Sequence[str], *, get: Get | None = None, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Found]:
     """Read every location in order: a file, a folder (recursive, sorted), a glob, a web page or a feed.
 
-    `get` fetches an address (default: `rag.ingest.fetch.fetch`). What two locations share is read once. Nothing is
-    raised for a location that cannot be read: it comes as a Rejected.
+    `get` fetches an address (default: `rag.ingest.fetch.fetch`); `clock` counts the seconds that a feed has. What two
+    locations share is read once. Nothing is raised for a location that cannot be read: it comes as a Rejected.
     """
     if get is None:
         from rag.ingest.fetch import fetch
@@ -93,7 +99,7 @@ def read(locations: Sequence[str], *, get: Get | None = None) -> Iterator[Found]
             if not place.strip():
                 yield Rejected(place, "An empty location was given. Name a file, a folder or a web address.")
             elif re.match(r"\s*https?:", place, re.I):
-                yield from _read_url(place.strip(), get=get, sandbox=sandbox, seen=seen)
+                yield from _read_url(place.strip(), get=get, sandbox=sandbox, seen=seen, clock=clock)
             elif (m := re.match(r"\s*([a-z][a-z0-9+.-]+)://", place, re.I)) and m[1].lower() != "file":
                 yield Rejected(
                     _show(place), f"{_show(place)} is not an address that Recap fetches. Use http:// or https://."
@@ -426,14 +432,14 @@ def _row(row: dict[str, Any], source: str) -> Raw:
 # --- the web ----------------------------------------------------------------------------------------------------------
 
 
-def _read_url(url: str, *, get: Get, sandbox: Sandbox, seen: set[str]) -> Iterator[Found]:
+def _read_url(url: str, *, get: Get, sandbox: Sandbox, seen: set[str], clock: Callable[[], float]) -> Iterator[Found]:
     if url in seen:
         return
     seen.add(url)
     try:
         page = get(url)
         if page.kind == "feed":
-            yield from _read_feed(page, get=get, sandbox=sandbox, seen=seen)
+            yield from _read_feed(page, get=get, sandbox=sandbox, seen=seen, clock=clock)
         elif page.url == url or page.url not in seen:
             seen.add(page.url)
             yield _read_page(page, sandbox=sandbox)
@@ -476,19 +482,53 @@ def _speaks_for(feed: str, page: str) -> bool:
     return bool(host) and (_site(page) in (site, own) or (urlsplit(page).hostname or "").endswith(f".{host}"))
 
 
-def _read_feed(page: Page, *, get: Get, sandbox: Sandbox, seen: set[str]) -> Iterator[Found]:
+def _read_feed(
+    page: Page, *, get: Get, sandbox: Sandbox, seen: set[str], clock: Callable[[], float]
+) -> Iterator[Found]:
+    until = clock() + FEED_SECONDS
+    shown = _show(page.url)
     try:
         feed = sandbox.parse("feed", page.body, url=page.url)
     except ReadError as e:
-        raise ReadError(f"{_show(page.url)} {e}") from e
+        raise ReadError(f"{shown} {e}") from e
     if not feed["entries"]:
-        yield Rejected(_show(page.url), f"The feed {_show(page.url)} has no items.")
-    for entry in feed["entries"]:
+        yield Rejected(shown, f"The feed {shown} has no items.")
+    get = _patient(get, page.url)
+    for n, entry in enumerate(feed["entries"]):
+        if clock() >= until:
+            left = len(feed["entries"]) - n
+            told = f"The feed {shown} took longer than {FEED_SECONDS / 60:.0f} minutes; its last {left} items were not read."
+            yield Rejected(shown, told)
+            return
         yield from _read_entry(entry, feed.get("title"), page.url, get=get, sandbox=sandbox, seen=seen)
     if feed["more"]:
-        yield Rejected(
-            _show(page.url), f"The feed {_show(page.url)} has more than {parse.MAX_ITEMS} items; the rest was not read."
-        )
+        yield Rejected(shown, f"The feed {shown} has more than {parse.MAX_ITEMS} items; the rest was not read.")
+
+
+class _GivenUp(ReadError):
+    """A host kept a feed waiting too often."""
+
+
+def _patient(get: Get, base: str) -> Get:
+    """Fetch the pages of one feed, and ask a host no more that has kept `LATE_ITEMS` of them waiting."""
+    late: Counter[str] = Counter()
+
+    def page(link: str) -> Page:
+        try:
+            host = urlsplit(link).hostname or ""
+        except ValueError:
+            host = ""  # the fetch says what is wrong with it
+        if late[host] >= LATE_ITEMS:
+            raise _GivenUp(
+                f"{_show(host)} kept {LATE_ITEMS} items of the feed {_show(base)} waiting; its others were not fetched."
+            )
+        try:
+            return get(link)
+        except ReadTimeout:
+            late[host] += 1
+            raise
+
+    return page
 
 
 def _read_entry(
@@ -525,12 +565,15 @@ def _read_entry(
         yield Rejected(_show(link), str(e))
     except ReadError as e:
         url = parse.web_url(link)
-        if not substantial:
-            yield Rejected(_show(link), str(e))
-        elif url and _speaks_for(base, url):
+        if substantial and url and _speaks_for(base, url):
             yield _raw(url, own, url=url)
-        else:
+        elif substantial:
             yield from _own_words(own, base, seen=seen)
+        elif not isinstance(e, _GivenUp):
+            yield Rejected(_show(link), str(e))
+        elif str(e) not in seen:  # one line for all of a host's items
+            seen.add(str(e))
+            yield Rejected(_show(base), str(e))
     else:
         yield _filled(raw, own) if _speaks_for(base, raw.source) else raw
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.answer import prompt
 from rag.answer.prompt import (
     _ORDINARY,
     ANSWER_TOKENS,
@@ -79,6 +80,19 @@ def test_a_passage_is_widened_by_whole_paragraphs_and_meets_no_other() -> None:
     assert text[a:b].startswith("0. Ann")  # the headline stands above the passage already
     assert b <= c
     assert d - c > WIDE - 40
+
+
+def test_a_paragraph_of_megabytes_beside_a_passage_is_not_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(prompt, "tokens", lambda text: (asked.append(len(text)), tokens(text))[1])
+    passage = "Ann Lee hosted the gala."
+    text = "a\n" * 50 + passage + "\n" + "b" * 1_000_000
+    article = replace(HITS[0].article, text=text)
+    at = text.index(passage)
+    hit = replace(HITS[0], article=article, chunk=replace(HITS[0].chunk, start=at, end=at + len(passage), text=passage))
+    (wide,) = prompt.answer_prompt(QUERY, [hit], context_tokens=8192).sources
+    assert wide.chunk.text == text[: at + len(passage)]
+    assert max(asked) < 2 * WIDE
 
 
 @pytest.mark.parametrize("window", [1500, 2500])

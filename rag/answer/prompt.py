@@ -123,13 +123,17 @@ def _widened(hits: Sequence[Hit], room: int) -> list[Hit]:
         )  # it stands above the passage already
         low = max((e for s, e in taken if e <= start), default=title)
         high = min((s for s, e in taken if s >= end), default=len(text))
+        sides = {True, False}  # behind, before
         for _ in range(WIDE):
             was = (start, end)
-            for behind in (True, False):
+            for behind in sorted(sides, reverse=True):
                 s = start if behind else _paragraph_start(text, start, low)
                 e = _paragraph_end(text, end, high) if behind else end
+                if e - s > WIDE or (s, e) == (start, end):
+                    sides.discard(behind)  # for good: a paragraph of megabytes must not be looked at again and again
+                    continue
                 need = tokens(text[s:e]) - tokens(text[start:end])
-                if e - s <= WIDE and need <= room:
+                if need <= room:
                     start, end, room = s, e, room - need
             if (start, end) == was:
                 break
@@ -141,7 +145,7 @@ def _paragraph_end(text: str, end: int, high: int) -> int:
     """Return where the paragraph behind `end` ends, not beyond `high`."""
     first = next((i for i in range(end, high) if not text[i].isspace()), high)
     at = text.find("\n", first, high)
-    return end if first >= high else len(text[: at if at >= 0 else high].rstrip())
+    return end if first >= high else first + len(text[first : at if at >= 0 else high].rstrip())
 
 
 def _paragraph_start(text: str, start: int, low: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -112,6 +113,34 @@ ENCODED = {
 @pytest.mark.parametrize("encoding", ENCODED)
 def test_encodings(encoding: str, tmp_path: Path) -> None:
     assert one(write(tmp_path / "a.txt", ENCODED[encoding].encode(encoding))).text == ENCODED[encoding]
+
+
+@pytest.mark.parametrize(
+    "label", ["idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "hex", "no\0ne"]
+)
+def test_a_label_that_is_no_encoding_of_the_web_is_ignored(label: str) -> None:
+    data = b"\\u0041 +AEEAQg- caf\xe9 " * 5
+    assert parse.decode(data, label) == parse.decode(data) == data.decode("cp1252")
+    assert parse._codec(label) is None
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [
+        ("ISO-8859-1", "cp1252"), ("iso8859-1", "cp1252"), ("l1", "cp1252"), ("windows-1252", "cp1252"),
+        ("us-ascii", "cp1252"), ("Shift_JIS", "cp932"), ("windows-31j", "cp932"), ("x-sjis", "cp932"),
+        ("gb2312", "gb18030"), ("GBK", "gb18030"), ("korean", "cp949"), ("iso-8859-9", "cp1254"), ("latin5", "cp1254"),
+        ("iso-8859-15", "iso8859-15"), ("'koi8-u'", "koi8-u"), ("macintosh", "mac-roman"), ("big5-hkscs", "big5hkscs"),
+        ("windows-874", "cp874"), ("utf-16le", "utf-16-le"), ("ibm866", "cp866"), ("utf-32", None), ("cp037", None),
+        ("nothing", None),
+    ],
+)  # fmt: skip
+def test_a_label_means_what_it_means_on_the_web(label: str, codec: str | None) -> None:
+    assert parse._codec(label) == codec
+
+
+def test_every_encoding_of_the_web_is_known_by_the_name_of_its_codec() -> None:
+    assert {codecs.lookup(name).name for name in parse._ENCODINGS} == parse._ENCODINGS
 
 
 def test_utf8_with_a_wrong_byte_stays_utf8(tmp_path: Path) -> None:

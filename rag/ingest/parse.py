@@ -47,6 +47,8 @@ _LABELS = {
     "shift-jis": "cp932",
     "sjis": "cp932",
     "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "windows-874": "cp874",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "euc-kr": "cp949",
@@ -54,6 +56,19 @@ _LABELS = {
     "iso-8859-9": "cp1254",
     "tis-620": "cp874",
 }
+# The codecs of the encodings that the standard (section 4.1) names. Python knows others by name: some take quadratic time
+# (idna, punycode), some read escapes that a browser shows (unicode_escape, utf-7).
+_ENCODINGS = frozenset({
+    "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp866", "cp874", "cp932", "cp949", "cp1250", "cp1251", "cp1252",
+    "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "iso8859-2", "iso8859-3", "iso8859-4", "iso8859-5",
+    "iso8859-6", "iso8859-7", "iso8859-8", "iso8859-10", "iso8859-13", "iso8859-14", "iso8859-15", "iso8859-16",
+    "koi8-r", "koi8-u", "mac-roman", "mac-cyrillic", "gb18030", "big5", "big5hkscs", "euc_jp", "iso2022_jp",
+})  # fmt: skip
+# Other names of those that _LABELS puts in their place.
+_MEANT = {
+    "iso8859-1": "cp1252", "ascii": "cp1252", "shift_jis": "cp932", "gb2312": "gb18030", "gbk": "gb18030",
+    "euc_kr": "cp949", "iso8859-9": "cp1254", "iso8859-11": "cp874", "tis-620": "cp874",
+}  # fmt: skip
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark starts with UTF-16's
@@ -136,11 +151,10 @@ def decode(data: bytes, declared: str | None = None) -> str:
     right = sum(1 for c in text[:_SAMPLE] if c > "\x7f" and c != "\ufffd")
     if wrong <= len(text) * 0.001 + 1 and right > wrong * 3:
         return text  # UTF-8 with a stray or a cut byte
-    if declared:
-        label = declared.strip().strip("\"'").lower()
+    if declared and (codec := _codec(declared)):
         try:
-            return data.decode(_LABELS.get(label, label), "strict")
-        except (LookupError, UnicodeDecodeError, ValueError):
+            return data.decode(codec, "strict")
+        except UnicodeDecodeError:
             pass
     from charset_normalizer import from_bytes
 
@@ -152,6 +166,17 @@ def decode(data: bytes, declared: str | None = None) -> str:
         seen = data[:_SAMPLE].decode(guess, "ignore").lower()
         guess = guess if any(c in seen for c in "şğıąęłőűčřťńľ") else "cp1252"
     return data.decode(guess, "replace")
+
+
+def _codec(declared: str) -> str | None:
+    """Name the codec that a declared label means, None when it is no encoding of the web."""
+    label = declared.strip().strip("\"'").lower()
+    try:
+        name = codecs.lookup(_LABELS.get(label, label)).name
+    except (LookupError, ValueError):
+        return None
+    name = _MEANT.get(name, name)
+    return name if name in _ENCODINGS else None
 
 
 def _valid(data: bytes, encoding: str) -> bool:

@@ -239,6 +239,36 @@ def test_gzip_is_unpacked_and_a_bomb_is_not(web: Web, public: Public) -> None:
         fetch(url, **public.seams)
 
 
+@pytest.mark.parametrize("behind", [b"", b"\0" * 512, b"\x1f", b"garbage"])
+@pytest.mark.parametrize("step", [1, 7, 1_000_000])
+def test_gzip_of_several_members_is_unpacked_whole(step: int, behind: bytes, web: Web, public: Public) -> None:
+    packed = gzip.compress(b"<p>one") + gzip.compress(b"") + gzip.compress(b" two") + behind
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n\r\n")
+        for at in range(0, len(packed), step):
+            request.wfile.write(packed[at : at + step])
+            request.wfile.flush()
+
+    web.pages["/members"] = answer
+    assert fetch(web.url("/members"), **public.seams).body == b"<p>one two"
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        (gzip.compress(b"x" * 600_000) * 2, "sent more than 1 MB"),
+        (gzip.compress(b"") * 60_000, "sent more than 1 MB"),
+        (gzip.compress(b"x") + gzip.compress(b"y" * 99)[:-9], "broke off"),
+        (gzip.compress(b"x") + b"\x1f\x8b damaged", "damaged"),
+    ],
+)
+def test_the_members_of_gzip_share_the_limits(members: bytes, told: str, web: Web, public: Public) -> None:
+    url = web.put("/members", members, Content_Encoding="gzip")
+    with pytest.raises(ReadError, match=told):
+        fetch(url, max_bytes=1_000_000, **public.seams)
+
+
 @pytest.mark.parametrize(
     ("coding", "body", "told"),
     [

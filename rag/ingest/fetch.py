@@ -401,6 +401,9 @@ def _too_large(host: str, max_bytes: int) -> str:
     return f"{host} sent more than {max_bytes / 1_000_000:.0f} MB. Save the page and ingest the file."
 
 
+_GZIP = b"\x1f\x8b"
+
+
 def _body(reply: Any, host: str, max_bytes: int) -> Iterator[bytes]:
     """Yield the body, decompressed in steps: a small reply may unpack to gigabytes."""
     coding = _header(reply, b"content-encoding").strip().lower()
@@ -412,14 +415,26 @@ def _body(reply: Any, host: str, max_bytes: int) -> Iterator[bytes]:
         unpack = zlib.decompressobj()
     else:
         raise ReadError(_sentence(host, f"sent its page in a form that Recap does not unpack ({coding[:40]!r})"))
-    size = 0
+    size = came = 0
+    held = b""
     try:
-        for data in reply.iter_stream():
-            part = data if unpack is None else unpack.decompress(data, max_bytes - size + 1)
-            size += len(part)
-            if size > max_bytes:
-                raise ReadError(_too_large(host, max_bytes))
-            yield part
+        for sent in reply.iter_stream():
+            came += len(sent)
+            data, held = held + sent, b""
+            while data:
+                if unpack is not None and unpack.eof:  # a gzip file may have more members; what is none does not count
+                    if len(data) < len(_GZIP):
+                        held = data
+                        break
+                    if coding == "deflate" or not data.startswith(_GZIP):
+                        return
+                    unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                part = data if unpack is None else unpack.decompress(data, max_bytes - size + 1)
+                size += len(part)
+                if max(size, came) > max_bytes:
+                    raise ReadError(_too_large(host, max_bytes))
+                yield part
+                data = b"" if unpack is None else unpack.unused_data
     except zlib.error as e:
         raise ReadError(_sentence(host, "sent a damaged page")) from e
     if unpack is not None and not unpack.eof and size:

@@ -691,6 +691,25 @@ def test_a_web_address_without_its_start_is_recognised() -> None:
     assert "Use http:// or https://" in reason("ftp://example.org/a")
 
 
+def test_a_password_in_an_address_is_not_shown(web: Web, get: Any) -> None:
+    addresses = [
+        "http://bob:hunter2@news.example/", "HTTPS://bob:hun@ter2@news.example/a", "ftp://bob:hunter2@x.example/",
+        "http:bob:hunter2@news.example", "http://bob:hunter2\\@news.example", web.redirect("/r", "//bob:hunter2@x.example/"),
+        web.redirect("/s", "http://bob:hunter2@x.example/"),
+        rss(web, item("http://bob:hunter2@x.example/", text="Short") + item("//bob:hunter2@x.example/2", text="Short")),
+    ]  # fmt: skip
+    found = list(read(addresses, get=get))
+    assert len(found) == len(addresses) + 1
+    assert all(isinstance(f, Rejected) for f in found)
+    assert not any("ter2" in str(f) or "bob" in str(f) for f in found)
+    assert "http://…@news.example/ has a user name" in str(found[0])
+
+
+@pytest.mark.parametrize("address", ["https://x.example/@ann/a", "http://x.example?a=b@c", "/a//b@c", "file:///a@b"])
+def test_what_is_no_password_is_shown(address: str) -> None:
+    assert parse.masked(address) == address
+
+
 def test_a_link_to_nothing_and_a_file_without_permission(tmp_path: Path) -> None:
     (tmp_path / "a.txt").symlink_to(tmp_path / "gone.txt")
     assert reason(tmp_path / "a.txt") == f"{tmp_path}/a.txt cannot be opened: it is gone, or a link to nothing."

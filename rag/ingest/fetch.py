@@ -23,6 +23,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.errors import BlockedURL, ReadError, ReadTimeout
+from rag.ingest.parse import masked
 
 if TYPE_CHECKING:
     import ssl
@@ -212,7 +213,7 @@ def _checked(url: str, *, ports: frozenset[int] | None) -> URL:
     """Parse an address and refuse every form that could mean two things, or leads to a place that is no web page."""
     from httpx import URL, InvalidURL
 
-    shown = re.sub(r"[^\x21-\x7e]", "?", url)[:200]
+    shown = masked(re.sub(r"[^\x21-\x7e]", "?", url))[:200]
     if re.search(r"[\x00-\x20\x7f-\x9f\\\u2028\u2029\ud800-\udfff]", url) or len(url) > 4000:
         raise BlockedURL(
             f"{shown} is not an address that Recap fetches: it has spaces, backslashes or control characters."

@@ -311,6 +311,11 @@ def web_url(value: object) -> str | None:
     return text
 
 
+def masked(address: str) -> str:
+    """Take a user name and password out of a web address that is to be shown."""
+    return re.sub(r"^(\s*(?:https?:[/\\]*|[a-z][a-z0-9+.-]*://))[^/?#]*@", r"\1…@", address, flags=re.I)
+
+
 # --- plain text -------------------------------------------------------------------------------------------------------
 
 

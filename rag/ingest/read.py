@@ -326,8 +326,11 @@ def _raw(source: str, fields: dict[str, Any], *, url: str | None = None) -> Raw:
 
 
 def _show(path: str) -> str:
-    """Write a name so that it cannot turn a line around or break a terminal: what does not print becomes U+FFFD."""
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in path.strip())
+    """Write a name so that it cannot turn a line around or break a terminal: what does not print becomes U+FFFD.
+
+    A password in an address is left out.
+    """
+    shown = "".join(c if c.isprintable() else "\ufffd" for c in parse.masked(path.strip()))
     return shown if len(shown) <= 200 else f"{shown[:100]}…{shown[-99:]}"
 
 

@@ -669,8 +669,11 @@ def _say(text: str) -> None:
 
 
 def _visible(text: str) -> str:
-    """Take out what would steer a terminal: an article or a fact file may hold escape codes."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+    """Take out what would steer a terminal or turn its line around: an article or a fact file may hold such codes."""
+    return "".join(c for c in text if c in "\n\t" or (unicodedata.category(c) != "Cc" and c not in _TURNING))
+
+
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 if __name__ == "__main__":

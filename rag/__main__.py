@@ -243,7 +243,7 @@ def _say_report(report: IngestReport, *, total: int) -> None:
     for source, first in report.merged:
         _say(f"= {_shown(source)} is a copy of {_shown(first)}")
     for r in report.rejected:
-        _say(f"! {r.reason}")
+        _say(f"! {_line(r.reason)}")
     counts = {
         "added": len(report.added),
         "updated": len(report.updated),
@@ -258,14 +258,19 @@ def _say_report(report: IngestReport, *, total: int) -> None:
 
 
 def _shown(source: str) -> str:
-    """A source as a person knows it: a path, relative where it can be, or a web address."""
+    """A source as a person knows it: a path, relative where it can be, or a web address, on one line."""
     from urllib.parse import unquote
 
-    if not source.startswith("file://"):
-        return source
-    path = unquote(source.removeprefix("file://"))
-    near = os.path.relpath(path)
-    return path if near.startswith("..") else near
+    if source.startswith("file://"):
+        path = unquote(source.removeprefix("file://"))
+        near = os.path.relpath(path)
+        source = path if near.startswith("..") else near
+    return "".join(c if c.isprintable() else "\ufffd" for c in source)
+
+
+def _line(text: str) -> str:
+    """Text on one line: a title may be a file's name, which can hold line ends."""
+    return " ".join(text.split())
 
 
 @contextlib.contextmanager
@@ -336,9 +341,9 @@ def _articles(args: argparse.Namespace) -> int:
         if not articles:
             _say("The library holds no articles. Add some with `recap ingest PATH_OR_URL`.")
     for a in articles:
-        _say(f"{a.id}  {a.published or '----------'}  {a.title}")
+        _say(f"{a.id}  {a.published or '----------'}  {_line(a.title)}")
         more = [a.outlet or "", a.event.short_label if a.event else "", _shown(a.url or a.source)]
-        _say(_small(" " * 30 + " · ".join(m for m in more if m)))
+        _say(_small(" " * 30 + " · ".join(_line(m) for m in more if m)))
     return 0
 
 
@@ -380,7 +385,7 @@ def _remove(args: argparse.Namespace) -> int:
         _say_json({"removed": [_article_json(a) for a in gone], "unknown": unknown, "articles": total})
     else:
         for a in gone:
-            _say(f"- {a.title} ({_shown(a.source)})")
+            _say(f"- {_line(a.title)} ({_shown(a.source)})")
         _say(f"{len(gone)} removed. The library holds {total:,} article{'' if total == 1 else 's'}.")
     for name in unknown:
         _complain(f"There is no article {name} in the library. `recap articles` lists them.")
@@ -432,7 +437,7 @@ def _search(args: argparse.Namespace) -> int:
     for hit in found:
         a = hit.article
         about = [a.title, a.outlet or "", _iso(a.published) or "", a.event.short_label if a.event else ""]
-        _say(f"{hit.rank}. {' · '.join(x for x in about if x)}")
+        _say(f"{hit.rank}. {' · '.join(_line(x) for x in about if x)}")
         _say(_indented(hit.chunk.text))
         _say(_small(f"   {_shown(a.url or a.source)}\n"))
     if not found:
@@ -631,7 +636,7 @@ def _say_answer(answer: Answer) -> None:
         published = f"published {c.published.isoformat()}" if c.published else "date of publication unknown"
         about = [c.title, c.outlet or "", ", ".join(x for x in (event, when) if x), published]
         mark = "" if c.verdict == "supported" else f" ({c.verdict})"
-        _say(f"\n[{c.marker}] {' · '.join(x for x in about if x)}{mark}")
+        _say(f"\n[{c.marker}] {' · '.join(_line(x) for x in about if x)}{mark}")
         _say(_indented(f"“{c.quote}”"))
     notes = [*answer.notes, *(["The answer was cut off."] if answer.truncated else [])]
     total = answer.timings_ms.get("total")
@@ -691,8 +696,14 @@ def _complain(text: str) -> None:
 
 
 def _visible(text: str) -> str:
-    """Take out what would steer a terminal: an article or a file name may hold escape codes."""
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) != "Cc")
+    """Take out what would steer a terminal: an article or a file name may hold escape codes.
+
+    Marks that turn the line around (Unicode's bidirectional controls) go too: what they enclose reads as what it is not.
+    """
+    return "".join(c for c in text if c in "\n\t" or (unicodedata.category(c) != "Cc" and c not in _TURNING))
+
+
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def _unexpected(e: Exception) -> str:
@@ -734,7 +745,7 @@ def _feedback(args: argparse.Namespace) -> int:
         _say_drafts(args, found)
     else:
         for f in found:
-            _say(f"{f.when[:10]}  {f.verdict:4}  {f.reason:10}  {f.question}")
+            _say(f"{f.when[:10]}  {f.verdict:4}  {f.reason:10}  {_line(f.question)}")
             right = f"should be: {f.right_answer}" if f.right_answer else ""
             more = [f.id, *(" ".join(m.split()) for m in (f.short or "", right, f.comment))]
             _say(_small(" " * 12 + " · ".join(m for m in more if m)))

@@ -569,6 +569,29 @@ def test_text_cannot_steer_the_terminal_nor_break_the_lines(recap: Shell) -> Non
         assert json.loads(done)
 
 
+def test_a_name_cannot_forge_a_line_nor_turn_one_around(recap: Shell) -> None:
+    forged = "a\n+ bank.txt\u202etxt.x"
+    (recap.folder / f"{forged}.txt").write_text("Ana sang.")  # too short for a title of its own: the file's name is it
+    (recap.folder / f"{forged}.doc").write_text("x")
+    row = {
+        "title": "Red \u2067alert\u200f",
+        "outlet": "Ann\u202d",
+        "text": f"{GALLERY}\n\u2066Bye",
+        "url": "https://x.example/a",
+    }
+    (recap.folder / "b.jsonl").write_text(json.dumps(row))
+    told = [
+        recap("ingest", ".", status=1).stdout,
+        recap("articles").stdout,
+        recap("search", "who sang").stdout,
+        recap("ask", HOSTED).stdout,
+        recap("remove", "https://x.example/a").stdout,
+    ]
+    assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", "".join(told))
+    assert not [line for line in "".join(told).splitlines() if line.startswith("+ bank")]
+    assert "a\ufffd+ bank.txt\ufffdtxt.x.txt" in told[0]
+
+
 def test_a_terminal_without_the_letters(recap: Shell, filled: Path) -> None:
     done = recap("ask", HOSTED, "--library", filled, PYTHONIOENCODING="ascii")
     assert "Ines Calder" in done.stdout

@@ -628,7 +628,7 @@ def _holds_facts(file: Path) -> bool:
     try:
         with file.open(encoding="utf-8-sig") as f:
             row = json.loads(next((line for line in f if line.strip()), "null"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(row, dict) and "question" in row and "text" not in row
 

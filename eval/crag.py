@@ -110,7 +110,7 @@ def load(file: Path) -> Iterator[Item]:
 def _others(row: Row) -> list[str]:
     value: Any = row.get("alt_ans") or row.get("alternative_answers") or []
     if isinstance(value, str):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             value = json.loads(value)
     return [str(v) for v in value if str(v).strip()] if isinstance(value, list) else []
 

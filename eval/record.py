@@ -59,7 +59,7 @@ def add(recording: Path, replies: Sequence[Path], *, model: str, note: str) -> i
                 try:
                     row = json.loads(line)
                     kept[str(row["key"])] = str(row["reply"]).strip()
-                except (ValueError, KeyError, TypeError) as e:
+                except (ValueError, KeyError, TypeError, RecursionError) as e:
                     raise RecapError(f"{file}:{number} is no reply ({type(e).__name__}: {e}).") from e
     head = {"recorded": {"model": model, "date": date.today().isoformat(), "note": note}}
     rows = [head, *({"key": k, "reply": kept[k]} for k in sorted(kept))]

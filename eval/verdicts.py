@@ -45,7 +45,7 @@ def load_pairs(file: Path = PAIRS) -> list[Pair]:
         for line in file.read_text(encoding="utf-8").split("\n"):
             if line.strip():
                 out.append(_pair(json.loads(line)))
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise RecapError(f"{file} holds no labelled pairs ({type(e).__name__}: {e}).") from e
     if not out:
         raise RecapError(f"{file} is empty.")

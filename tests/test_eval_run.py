@@ -425,6 +425,12 @@ def write_facts(folder: Path, *rows: dict[str, Any]) -> Path:
 ROW = {"id": "no", "type": "unanswerable", "question": "what is the capital of France"}
 
 
+def test_a_file_beside_the_facts_that_nests_too_deep_is_left_to_the_reading(tmp_path: Path):
+    (tmp_path / "facts.jsonl").write_text('{"question": "Who?"}')
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    assert [p.name for p in articles_beside([tmp_path / "facts.jsonl"])] == ["deep.jsonl"]
+
+
 def test_articles_beside_the_facts_are_found_and_nothing_else(tmp_path: Path):
     own = write_facts(tmp_path, ROW)
     for name in ("b.txt", "a.html", "README.md", "LICENSE.txt", ".hidden.txt", "x.png", "facts.yaml"):

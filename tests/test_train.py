@@ -184,3 +184,18 @@ def test_a_stopped_run_goes_on_and_is_exported(folder: Path, own: Path, tmp_path
     quick = ReaderModel(small).read("who hosted?", [("Harbour", _CONTEXT)])[0]
     assert quick.relevance == pytest.approx(exact.relevance, abs=0.3)
     assert (small / "reader.onnx").stat().st_size < 26e6
+
+
+@pytest.mark.parametrize("name", ["deep.json", "clapnq_deep.jsonl"])
+def test_a_training_file_that_nests_too_deep_is_said(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("[" * 100_000)
+    with pytest.raises(RecapError, match=r"deep\.jsonl? is not a"):
+        load(tmp_path)
+
+
+def test_a_lesson_that_nests_too_deep_is_said(folder: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(RecapError, match=r"deep\.jsonl:1 is not a lesson"):
+        load(folder, own=own)

@@ -57,3 +57,9 @@ def test_a_file_without_pairs_is_told(tmp_path: Path) -> None:
     (tmp_path / "none.jsonl").write_text("")
     with pytest.raises(RecapError, match="is empty"):
         load_pairs(tmp_path / "none.jsonl")
+
+
+def test_a_file_that_nests_too_deep_holds_no_pairs(tmp_path: Path) -> None:
+    (tmp_path / "deep.jsonl").write_text("[" * 100_000)
+    with pytest.raises(RecapError, match="holds no labelled pairs"):
+        load_pairs(tmp_path / "deep.jsonl")

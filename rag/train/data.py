@@ -93,7 +93,7 @@ def _paragraphs(path: Path) -> Iterator[tuple[str, str, list[Any]]]:
         for article in articles:
             for paragraph in article["paragraphs"]:
                 yield article.get("title", ""), paragraph["context"], paragraph["qas"]
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as e:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, RecursionError) as e:
         raise RecapError(f"{path} is not a SQuAD-format file ({type(e).__name__}: {e}).") from e
 
 
@@ -117,7 +117,7 @@ def _clapnq(path: Path, found: Lessons) -> None:
     try:
         with _open(path) as f:
             rows = [json.loads(line) for line in f if line.strip()]
-    except (OSError, EOFError, ValueError) as e:
+    except (OSError, EOFError, ValueError, RecursionError) as e:
         raise RecapError(f"{path} is not a CLAPNQ file ({type(e).__name__}: {e}).") from e
     for row in rows:
         given = row["passages"][0]
@@ -152,7 +152,7 @@ def _lessons(path: Path, found: Lessons) -> None:
             text, title = row["text"], row["title"]
             published = date.fromisoformat(row["published"]) if row.get("published") else None
             asked = [(q["q"], tuple(q["a"]), q.get("at")) for q in row["questions"]]
-        except (ValueError, KeyError, TypeError) as e:
+        except (ValueError, KeyError, TypeError, RecursionError) as e:
             raise RecapError(f"{path}:{number} is not a lesson ({type(e).__name__}: {e}).") from e
         name = f"{path.stem}/{number}"
         article = Article(id=name, source=name, title=title, text=text, published=published)

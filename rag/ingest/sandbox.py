@@ -1,7 +1,8 @@
 """Parse strangers' documents in a child process with limits on memory and time, kept for the next document.
 
-It is a limit on what a hostile file can cost, not a security boundary: the child runs as the same user. It gets no
-environment (so no keys) and may write no files.
+It is a limit on what a hostile file can cost, not a security boundary: the child runs as the same user. It is given no
+keys (of the environment only what starting Python needs) and can put no bytes into a file; code that runs in it could still
+remove files, and read the parent's environment where the system lets a user read that of the own processes.
 """
 
 from __future__ import annotations

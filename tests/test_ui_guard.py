@@ -170,6 +170,25 @@ def test_large_bodies_are_refused_whatever_their_length_header_says() -> None:
     assert ask("POST", path, headers={"content-length": "-1"}).status_code == 413
 
 
+def test_naming_files_is_little_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+
+    def name(*paths: str) -> httpx.Response:
+        files = json.dumps({"data": [[{"path": path} for path in paths]]})
+        return ask("POST", "/gradio_api/queue/join", content=files)
+
+    inside = [str(tmp_path / f"{n}" / "a.txt") for n in range(50 + 1)]
+    assert name(*inside[1:]).status_code == 200
+    refused = name(*inside)
+    assert (refused.status_code, refused.json()["detail"]) == (403, EN.l_too_many.format(limit=50))
+    assert name(str(tmp_path / ("a" * 1024))).status_code == 403
+    for many in (["a/" * 40_000], inside[:1] * 15_000, ["a/" * 500] * 2000):
+        body = json.dumps({"data": [{"path": path} for path in many]})
+        began = time.process_time()
+        assert ask("POST", "/gradio_api/queue/join", content=body).status_code == 403
+        assert time.process_time() - began < 0.8, f"{len(many)} paths of {len(many[0])} characters"
+
+
 def attempt(wrapped: guard.Guard, name: str = "mira", *, address: str = "192.0.2.1") -> int:
     """Try to sign in from an address."""
 

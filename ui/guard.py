@@ -22,12 +22,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rag.errors import ConfigError
 from ui import limits
+from ui.adding import MAX_AT_ONCE
 from ui.strings import EN
 
 Scope = MutableMapping[str, Any]
@@ -67,6 +69,7 @@ BODY_LIMIT = 2 * 1024 * 1024  # bytes; the largest honest request is a conversat
 UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
 LOGIN_LIMIT = 16 * 1024  # bytes of a name and a password
 UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
+LONGEST_PATH = 1024  # characters of an upload's: the work on a path grows with the square of its length
 PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
 TRIES_NAME = 20  # ... and for one name, from wherever
@@ -207,7 +210,11 @@ class Guard:
         if not self.requests.admits(limits.Visitor(session, where)):
             await _reply(send, 429, (b"retry-after", b"2"))
             return
-        if not all(map(_is_upload, _files(said))):
+        named = list(islice(_files(said), MAX_AT_ONCE + 1))
+        if len(named) > MAX_AT_ONCE:
+            await _reply(send, 403, why=EN.l_too_many.format(limit=MAX_AT_ONCE).encode())
+            return
+        if not _are_uploads(named):
             await _reply(send, 403)
             return
         await self.app(scope, _replay(body, receive), send)
@@ -318,13 +325,16 @@ def _files(said: object) -> Iterator[str]:
             left += each
 
 
-def _is_upload(path: str) -> bool:
-    """Tell whether a path lies where uploads do: no address, no folder, nothing else of this machine."""
+def _are_uploads(paths: list[str]) -> bool:
+    """Tell whether paths lie where uploads do: no address, no folder, nothing else of this machine."""
+    if not paths:
+        return True
     folder = os.environ.get("GRADIO_TEMP_DIR")
-    if not folder:
+    if not folder or any(len(path) > LONGEST_PATH for path in paths):
         return False
     try:
-        return Path(folder).resolve() in Path(path).resolve().parents and not Path(path).is_dir()
+        inside = Path(folder).resolve()
+        return all(inside in Path(path).resolve().parents and not Path(path).is_dir() for path in paths)
     except (OSError, ValueError):
         return False
 
@@ -459,9 +469,10 @@ _SLOWED = b"Too many wrong attempts to sign in. Wait a minute."
 
 async def _reply(send: Send, status: int, *headers: tuple[bytes, bytes], why: bytes = b"") -> None:
     said = (why or _REASONS[status]).decode()
+    told = bool(why) or status in (401, 429)
     # Gradio's own page reads `detail` or `error`, and shows it
-    body = json.dumps({"detail": said, "error": said}).encode() if status in (401, 429) else said.encode()
-    kind = b"application/json" if status in (401, 429) else b"text/plain; charset=utf-8"
+    body = json.dumps({"detail": said, "error": said}).encode() if told else said.encode()
+    kind = b"application/json" if told else b"text/plain; charset=utf-8"
     start = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *headers]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})

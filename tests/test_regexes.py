@@ -189,6 +189,15 @@ def test_no_pattern_goes_wild(top: str) -> None:
     assert len(seen) > 20
 
 
+def test_what_reads_an_answer_takes_time_in_step_with_its_length() -> None:
+    """A browser sends answers back as long as this, and each is drawn while nobody else is answered."""
+    found = [p for p in patterns("ui") if p[0].startswith("ui/render.py")]
+    assert len(found) > 4
+    for place, pattern, flags, how in found:
+        seconds, text = slowest(pattern, flags, how, random.Random(1), length=20_000)
+        assert seconds < MOST_S, f"{place} needs {seconds} s for {text[:60]!r}... ({len(text)} characters)"
+
+
 def test_a_wild_pattern_is_found() -> None:
     for wild in (r"(a+)+$", r"(?:x|x)*y"):
         assert slowest(wild, 0, "search", random.Random(1), length=200)[0] >= MOST_S, wild

@@ -167,6 +167,21 @@ def test_the_second_use_of_a_marker_opens_its_own_quote() -> None:
     assert [history.find(t, 1, i)[1]["quote"] for i in (0, 1)] == [HOSTED, GREEN]  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("hosted  [1].", [("hosted", "[1]", ".")]),
+        ("hosted\t[1] [2], and", [("hosted", "[1] [2]", ",")]),
+        ("[1]", [("", "[1]", "")]),
+        ("  [1] x[22]", [("", "[1]", ""), ("x", "[22]", "")]),
+        ("one ] [3]!", [("", "[3]", "!")]),
+        ("a" * 30 + " [1]", [("a" * 24, "[1]", "")]),
+    ],
+)
+def test_a_mark_is_found_with_the_word_before_it(line: str, found: list[tuple[str, str, str]]) -> None:
+    assert [(m["word"], m["marks"], m["stop"]) for m in render._MARKED.finditer(line)] == found
+
+
 def test_a_marker_without_a_citation_is_left_out() -> None:
     seen = last(answered("She hosted [1] and sang [7].", cited()))
     assert seen.values("cite") == ["1-0"]

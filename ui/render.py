@@ -33,7 +33,8 @@ _INVISIBLE = re.compile(
 _ACTIVE = {ord(c): f"&#{ord(c)};" for c in "[]`*_$\\~|"}
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _MARKED = re.compile(
-    r"(?P<word>[^\s\[\]]{0,24})[ \t]*(?P<marks>\[\d{1,3}\](?:[ \t]*\[\d{1,3}\])*)(?P<stop>[.,;:!?…\"'”’)]*)"
+    # the lookbehind: spaces before a mark that is not there are tried once, not anew from each of them
+    r"(?P<word>[^\s\[\]]{0,24})(?:(?<![ \t])[ \t]*)?(?P<marks>\[\d{1,3}\](?:[ \t]*\[\d{1,3}\])*)(?P<stop>[.,;:!?…\"'”’)]*)"
 )
 _SPACES = re.compile(r"(?:(?![\u00a0\u202f])\s)+")  # not the spaces that keep a colon on its line
 SUPPORT_HIGH, SUPPORT_FAIR = 0.8, 0.5  # the reader's probability from which a label says so

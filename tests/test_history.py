@@ -157,6 +157,26 @@ def test_a_huge_conversation_comes_back_bounded() -> None:
     assert len(json.dumps(back["turns"][-1])) < 10**5
 
 
+def test_a_restored_conversation_has_a_weight_and_few_timings() -> None:
+    data = kept("one", "two", "three")
+    data["turns"][2]["timings"] = {f"{n} {'x' * 100}": 1.0 for n in range(190_000)}
+    back = history.restored(data)
+    assert back is not None
+    assert len(back["turns"][2]["timings"]) == 20
+    assert max(map(len, back["turns"][2]["timings"])) == 20
+    data = kept(*(f"q{n}" for n in range(50)))
+    for turn in data["turns"]:
+        turn["text"] = turn["standalone"] = "é" * 19_000
+    back = history.restored(data)
+    assert back is not None
+    assert len(json.dumps(back, ensure_ascii=False).encode()) < 1_000_000
+    assert [t["question"] for t in back["turns"]] == [f"q{n}" for n in range(50)][-len(back["turns"]) :]
+    assert len(back["turns"]) > 10
+    for turn in data["turns"]:
+        turn["citations"] = [{"quote": "é" * 20_000}] * 60
+    assert history.restored(data) is None
+
+
 # --- changed ------------------------------------------------------------------------------------------------------
 
 

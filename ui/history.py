@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import accumulate, islice
 from typing import Any
 
 from rag.types import Answer, Citation, Hit, Turn
@@ -23,6 +24,8 @@ TALKS_LISTED = 100
 ALSO_KEPT = 12  # passages that were found and not cited, of one answer
 _TITLE = 80  # characters of the first question that name a conversation
 _LONG, _MANY = 20_000, 60  # characters of a text, entries of a list that come back from a browser
+_TIMES = 20  # of an answer's timings
+_HEAVY = 1_000_000  # bytes of a conversation that comes back: fifty honest turns are half of it at most
 
 
 def new() -> Talk:
@@ -150,7 +153,7 @@ def restored(data: Any) -> Talk | None:
     if not isinstance(data, Mapping) or not isinstance(data.get("turns"), list):
         return None
     name = str(data.get("id", ""))
-    turns = [t for t in map(_restored_turn, data["turns"][-TURNS_KEPT:]) if t]
+    turns = _latest([t for t in map(_restored_turn, data["turns"][-TURNS_KEPT:]) if t], _HEAVY)
     if not re.fullmatch(r"[0-9a-f]{12}", name) or not turns:
         return None
     turns.sort(key=lambda t: t["id"])
@@ -170,6 +173,12 @@ def restored_list(data: Any) -> list[dict[str, Any]]:
     return sorted(found, key=lambda t: t["when"], reverse=True)
 
 
+def _latest(turns: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
+    """Return the last of the turns, as many as have room in `most` bytes together."""
+    sizes = accumulate(len(json.dumps(t, ensure_ascii=False).encode()) for t in reversed(turns))
+    return turns[len(turns) - sum(size <= most for size in sizes) :]
+
+
 def _restored_turn(data: Any) -> dict[str, Any] | None:
     if not isinstance(data, Mapping) or _whole(data.get("id")) < 1 or not isinstance(data.get("question"), str):
         return None
@@ -184,7 +193,7 @@ def _restored_turn(data: Any) -> dict[str, Any] | None:
     return fresh | {
         "short": _words(data["short"]) if isinstance(data.get("short"), str) else None,
         "confidence": _number(confidence) if confidence is not None else None,
-        "timings": {str(k)[:20]: _number(v) for k, v in timings.items()} if isinstance(timings, Mapping) else {},
+        "timings": _restored_times(timings) if isinstance(timings, Mapping) else {},
         "notes": [_words(n) for n in notes[:_MANY]] if isinstance(notes, list) else [],
         "citations": _restored_sources(data.get("citations"), cited=True),
         "also": _restored_sources(data.get("also"), cited=False),
@@ -195,6 +204,10 @@ def _restored_turn(data: Any) -> dict[str, Any] | None:
         # it was answering when the page went away: what had come by then is what there is
         "state": state if state in ("done", "stopped", "failed") else "stopped",
     }
+
+
+def _restored_times(data: Mapping[Any, Any]) -> dict[str, float]:
+    return {_words(str(k), 20): _number(v) for k, v in islice(data.items(), _TIMES)}
 
 
 def _restored_sources(data: Any, *, cited: bool) -> list[dict[str, Any]]:

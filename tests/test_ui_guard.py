@@ -241,6 +241,35 @@ def test_a_tab_that_sends_without_end_is_told_so_and_the_others_are_not() -> Non
     assert send("one").status_code == 200
 
 
+def test_nobody_makes_sessions_without_end() -> None:
+    now = 0.0
+    wrapped = guard.Guard(hello, clock=lambda: now)
+
+    def send(session: str) -> int:
+        return ask("POST", "/gradio_api/run/predict", wrapped=wrapped, content=json.dumps({"session_hash": session})).status_code  # fmt: skip
+
+    assert [send(f"{n}") for n in range(400)] == [200] * 400, "three times a hundred people, and more"
+    assert [send(f"new {n}") for n in range(20)] == [429] * 20
+    assert send("7") == 200, "who is known goes on"
+    assert send("7" + "x" * 64) == 403
+    now = 600.0
+    assert send("new") == 200
+
+
+def test_a_session_that_was_pushed_out_counts_as_new() -> None:
+    now = 0.0
+    made = limits.Sessions(clock=lambda: now)
+    for n in range(limits.KEPT + 1):
+        assert made.admits(limits.Visitor(f"{n}", f"192.0.2.{n % 200}"))
+        assert made.admits(limits.Visitor("0", "192.0.2.1")), "who is used stays"
+    full = [made.admits(limits.Visitor(f"more {n}", "198.51.100.1")) for n in range(limits.NEW + 1)]
+    assert full == [True] * limits.NEW + [False]
+    assert made.admits(limits.Visitor(f"more {limits.NEW - 1}", "198.51.100.1"))
+    assert not made.admits(limits.Visitor("1", "198.51.100.1")), "its conversation is gone, and would push out another"
+    now = limits.NEW_IN_S
+    assert made.admits(limits.Visitor("1", "198.51.100.1"))
+
+
 @pytest.mark.parametrize(
     ("address", "user", "where"),
     [

@@ -137,7 +137,7 @@ def test_gradio_is_told_the_secure_settings_and_keeps_them(server: Server) -> No
     }  # fmt: skip
     assert told["delete_cache"] == [3600, 86400]
     assert told["queue"] == [100, 16]
-    assert told["capacity"] == 1000
+    assert told["capacity"] == limits.KEPT == 500
     assert told["launch"]["server_name"] == "127.0.0.1"
     assert told["launch"]["strict_cors"] is True
     assert told["outermost"] == "Guard"

@@ -22,7 +22,7 @@ from typing import Any
 
 from rag.config import Config
 from rag.errors import ConfigError, LibraryMissing
-from ui import adding, guard
+from ui import adding, guard, limits
 from ui.desk import AskStream, Desk
 from ui.strings import EN, Strings
 
@@ -90,7 +90,7 @@ def serve(config: Config, *, ask_stream: AskStream | None = None, browser: bool 
             allowed_paths=[],
             blocked_paths=[str(config.library.resolve())],
             max_file_size="20mb",
-            state_session_capacity=1000,  # about 1 MB each at 50 turns
+            state_session_capacity=limits.KEPT,
             enable_monitoring=False,
             strict_cors=True,
             ssr_mode=False,

@@ -70,6 +70,7 @@ UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
 LOGIN_LIMIT = 16 * 1024  # bytes of a name and a password
 UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
 LONGEST_PATH = 1024  # characters of an upload's: the work on a path grows with the square of its length
+LONGEST_SESSION = 64  # characters of the name that a browser gives itself
 PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
 TRIES_NAME = 20  # ... and for one name, from wherever
@@ -93,6 +94,7 @@ class Guard:
         self.any_address = not is_loopback(host)
         self.tries = {n: limits.Window(n, TRIES_IN_S, clock) for n in (TRIES, TRIES_NAME, TRIES_ALL)}
         self.requests = limits.Meter(limits.REQUESTS, clock)
+        self.sessions = limits.Sessions(clock)
         self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,9 +208,16 @@ class Guard:
             said = json.loads(body)
         except (ValueError, RecursionError):
             said = {}  # Gradio reads it no better
-        session = str(said.get("session_hash"))[:64] if isinstance(said, dict) else ""
-        if not self.requests.admits(limits.Visitor(session, where)):
+        session = str(said.get("session_hash", "")) if isinstance(said, dict) else ""
+        if len(session) > LONGEST_SESSION:
+            await _reply(send, 403)
+            return
+        who = limits.Visitor(session, where)
+        if not self.requests.admits(who):
             await _reply(send, 429, (b"retry-after", b"2"))
+            return
+        if not self.sessions.admits(who):
+            await _reply(send, 429, (b"retry-after", b"60"))
             return
         named = list(islice(_files(said), MAX_AT_ONCE + 1))
         if len(named) > MAX_AT_ONCE:

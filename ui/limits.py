@@ -13,7 +13,7 @@ import contextlib
 import ipaddress
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -41,6 +41,8 @@ QUESTIONS = Limit(120, 600)
 ADDINGS = Limit(20, 200)
 JUDGEMENTS = Limit(30, 300)
 REQUESTS = Limit(40, 400, 2.0)  # so that no single tab fills the queue of 100
+KEPT = 500  # sessions whose conversations the server holds: a megabyte each at most, see history.restored
+NEW, NEW_IN_S = 400, 600.0  # sessions from one place, and in how many seconds: a hundred people may come four times
 AT_ONCE = 4  # questions of a session that are being answered
 _LONGEST_S = 120.0  # of an answer: one that never ended does not count for ever
 
@@ -92,6 +94,29 @@ class Meter:
             if who.place:
                 self.places.note(who.place)
             return True
+
+
+class Sessions:
+    """Counts the sessions that each place makes. A browser names its own, and each new one takes the place of the oldest.
+
+    It remembers as Gradio does, the latest used of as many: what is new to one is new to the other.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.made = Window(NEW, NEW_IN_S, clock)
+        self._known: OrderedDict[str, None] = OrderedDict()
+
+    def admits(self, who: Visitor) -> bool:
+        """Tell whether a session is known, or may be made. Who has no place shares one with all who have none."""
+        if who.session not in self._known:
+            if self.made.full(who.place):
+                return False
+            self.made.note(who.place)
+            self._known[who.session] = None
+        self._known.move_to_end(who.session)
+        if len(self._known) > KEPT:
+            self._known.popitem(last=False)
+        return True
 
 
 class AtOnce:

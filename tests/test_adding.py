@@ -32,6 +32,7 @@ from tests.loopback_web import Web
 from tests.small_coverage import COPY_2024, LANTERN_2024, MATCH
 from ui import adding
 from ui.adding import Adding, Outcome, Removed, add, outcome, remove, removed, safe_name, settle, uploads, web_address
+from ui.desk import Desk
 from ui.strings import EN
 
 
@@ -517,6 +518,33 @@ def test_removing_takes_the_article_and_its_upload_and_leaves_the_copies(page: P
     assert len(page.titles()) == 1
     assert remove(page.config, ["no such id"], embedder=page.embedder).failed == EN.l_gone
     assert remove(page.config, [], embedder=page.embedder).failed == EN.l_gone
+
+
+def test_who_removes_while_another_removal_waits_is_told_so_at_once(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def waits(*_: object, **__: object) -> Removed:
+        begun.set()
+        over.wait(20)
+        return Removed(("One",))
+
+    monkeypatch.setattr(adding, "remove", waits)
+    desk = Desk(page.reader)
+    first: list[str] = []
+    waiting = threading.Thread(target=lambda: first.append(desk.remove("a", EN)))
+    waiting.start()
+    assert begun.wait(20)
+    try:
+        began = time.monotonic()
+        assert EN.l_busy_remove in desk.remove("b", EN)
+        assert time.monotonic() - began < 5
+    finally:
+        over.set()
+        waiting.join()
+    assert "One" in first[0]
+    assert "One" in desk.remove("b", EN), "and let in again"
 
 
 def test_a_file_of_the_operator_s_own_is_never_deleted(page: Page) -> None:

@@ -384,6 +384,11 @@ def test_adding_and_judging_without_end_are_sentences(server: Server) -> None:
     assert len((server.folder / "library" / "feedback.jsonl").read_text().splitlines()) == 1
 
 
+def test_removing_counts_as_adding(server: Server) -> None:
+    said = [server.send("act", "change", f"remove!:nothing~{n}", session="remover") for n in range(22)]
+    assert [EN.l_often in s.text for s in said] == [False] * limits.ADDINGS.session + [True] * 2
+
+
 def test_uploads_have_a_limit_of_bytes_for_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 

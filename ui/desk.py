@@ -66,6 +66,7 @@ class Desk:
         self._drawn: tuple[int, dict[tuple[object, ...], str]] = (-1, {})
         self._held: tuple[int, shelf.Holdings] = (-1, shelf.Holdings())
         self._lock = threading.Lock()
+        self._removing = threading.Lock()  # one at a time may wait for the library: those who wait hold a thread each
 
     @property
     def read_only(self) -> bool:
@@ -343,7 +344,12 @@ class Desk:
                 adding.remove(self.library.config, [article_id], embedder=self.library.embedder, s=s), s
             )
 
-        return self._said(done, s)
+        if not self._removing.acquire(blocking=False):
+            return adding.removed(adding.Removed(failed=s.l_busy_remove), s)
+        try:
+            return self._said(done, s)
+        finally:
+            self._removing.release()
 
     def runs(self, s: Strings) -> str:
         """Return the evaluation's overview."""

@@ -352,6 +352,8 @@ class Page:
             case "remove", [article]:
                 return {x.table: self.desk.shelf(seat["view"], s, asking=article)}
             case "remove!", [article]:
+                if not self.added.admits(_visitor(request)):
+                    return {x.added: render.notice(s.l_often)}
                 said = self.desk.remove(article, s)  # first, or the table would still have it
                 return {x.added: said, x.table: self.desk.shelf(seat["view"], s)}
             case "keep", _:

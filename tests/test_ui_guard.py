@@ -170,6 +170,44 @@ def test_large_bodies_are_refused_whatever_their_length_header_says() -> None:
     assert ask("POST", path, headers={"content-length": "-1"}).status_code == 413
 
 
+@pytest.mark.parametrize("path", ["/login", "/gradio_api/run/predict", guard.UPLOAD])
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr(guard, "BODY_S", 0.1)
+    monkeypatch.setattr(guard, "PART_S", 0.1)
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        if not sent:
+            sent.append(None)
+            return {"type": "http.request", "body": b"half", "more_body": True}
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"127.0.0.1"), (b"content-length", b"100")]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "scheme": "http", "query_string": b""}
+    asyncio.run(asyncio.wait_for(guard.Guard(hello, uploads=True)(scope, receive, send), 10))
+    assert sent[1]["status"] == 408
+    assert (b"connection", b"close") in sent[1]["headers"]
+    assert sent[2]["body"] == b"The request did not come in time."
+
+
+def test_an_upload_that_comes_drop_by_drop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "UPLOAD_S", 0.3)
+
+    async def drops() -> Any:
+        for _ in range(1000):
+            await asyncio.sleep(0.02)
+            yield b"x"
+
+    headers = {"content-length": "1000"}
+    began = time.monotonic()
+    assert ask("POST", guard.UPLOAD, headers=headers, content=drops(), uploads=True).status_code == 408
+    assert time.monotonic() - began < 5
+
+
 def test_naming_files_is_little_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
 

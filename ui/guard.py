@@ -10,6 +10,7 @@ What it does not know: answers, articles, markup.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import hmac
@@ -68,6 +69,8 @@ UPLOAD_PROGRESS = "/gradio_api/upload_progress"
 BODY_LIMIT = 2 * 1024 * 1024  # bytes; the largest honest request is a conversation out of the browser's storage
 UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
 LOGIN_LIMIT = 16 * 1024  # bytes of a name and a password
+BODY_S = 15.0  # seconds until a request's body must be there
+PART_S, UPLOAD_S = 30.0, 900.0  # ... until the next part of an upload must, and the whole of it
 UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
 LONGEST_PATH = 1024  # characters of an upload's: the work on a path grows with the square of its length
 LONGEST_SESSION = 64  # characters of the name that a browser gives itself
@@ -178,9 +181,8 @@ class Guard:
 
     async def _login(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a name and a password be tried, unless too many were wrong. Who gets in is not counted."""
-        body = await _whole(receive, LOGIN_LIMIT)
+        body = await _body(receive, send, LOGIN_LIMIT)
         if body is None:
-            await _reply(send, 413)
             return
         name = await _name(scope, body)
         keys = ((TRIES, _address(scope)), (TRIES_NAME, name), (TRIES_ALL, ""))
@@ -200,9 +202,8 @@ class Guard:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send, where: str) -> None:
         """Pass on what a button of the page sends, unless one tab, or one place, sends without end."""
-        body = await _whole(receive, BODY_LIMIT)
+        body = await _body(receive, send, BODY_LIMIT)
         if body is None:
-            await _reply(send, 413)
             return
         try:
             said = json.loads(body)
@@ -229,18 +230,32 @@ class Guard:
         await self.app(scope, _replay(body, receive), send)
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an upload on, but never more bytes of it than one may have, whatever its length header said."""
-        read, started, refused, limit = 0, False, False, _limit(scope["path"])
+        """Pass an upload on, but no more bytes of it than one may have, whatever its length header said, and in time."""
+        read, whole, started, refused, limit = 0, False, False, False, _limit(scope["path"])
+        now = asyncio.get_running_loop().time
+        until = now() + UPLOAD_S
+
+        async def refuse(status: int, *headers: tuple[bytes, bytes]) -> Message:
+            nonlocal refused
+            refused = True
+            if not started:
+                await _reply(send, status, *headers)
+            return {"type": "http.disconnect"}
 
         async def counted() -> Message:
-            nonlocal read, refused
-            message = await receive()
+            nonlocal read, whole
+            if whole:  # whoever listens now, listens for the end of the connection
+                return await receive()
+            try:
+                async with asyncio.timeout_at(min(now() + PART_S, until)):
+                    message = await receive()
+            except TimeoutError:
+                return await refuse(408, _CLOSE)
             if message["type"] == "http.request":
+                whole = not message.get("more_body")
                 read += len(message.get("body", b""))
                 if read > limit and not started:
-                    refused = True
-                    await _reply(send, 413)
-                    return {"type": "http.disconnect"}
+                    return await refuse(413)
             return message
 
         async def once(message: Message) -> None:
@@ -346,6 +361,19 @@ def _are_uploads(paths: list[str]) -> bool:
         return all(inside in Path(path).resolve().parents and not Path(path).is_dir() for path in paths)
     except (OSError, ValueError):
         return False
+
+
+async def _body(receive: Receive, send: Send, limit: int) -> bytes | None:
+    """Return a request's body, None where that was refused: it is too long, or does not come."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            body = await _whole(receive, limit)
+    except TimeoutError:
+        await _reply(send, 408, _CLOSE)
+        return None
+    if body is None:
+        await _reply(send, 413)
+    return body
 
 
 async def _whole(receive: Receive, limit: int) -> bytes | None:
@@ -468,11 +496,13 @@ _REASONS = {
     403: b"Recap does not serve this.",
     404: b"Recap has no such page.",
     405: b"Recap does not answer this method.",
+    408: b"The request did not come in time.",
     411: b"Say how long the upload is.",
     413: b"The request is too large.",
     421: b"Recap does not go by this name. Add it to RECAP_TRUSTED_HOSTS if it should.",
     429: b"Too much was asked for at once. Wait a moment, then try again.",
 }
+_CLOSE = (b"connection", b"close")  # the rest of a body that did not come is not waited for
 _SLOWED = b"Too many wrong attempts to sign in. Wait a minute."
 
 

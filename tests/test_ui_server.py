@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import json
@@ -21,8 +22,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.test_ui_guard import end, serving, start
-from ui import app, guard, limits
+from tests.test_ui_guard import ask, end, hello, serving, start
+from ui import app, guard, limits, spool
 from ui.strings import EN
 
 # serves with an engine that answers at once, or that answers when it is let; writes down what Gradio was told
@@ -390,10 +391,6 @@ def test_removing_counts_as_adding(server: Server) -> None:
 
 
 def test_uploads_have_a_limit_of_bytes_for_each_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio
-
-    from tests.test_ui_guard import hello
-
     monkeypatch.setattr(guard, "UPLOADED", 1000)
     wrapped = guard.Guard(hello, uploads=True)
 
@@ -405,6 +402,61 @@ def test_uploads_have_a_limit_of_bytes_for_each_place(monkeypatch: pytest.Monkey
     assert [asyncio.run(upload("192.0.2.1")) for _ in range(4)] == [200, 200, 429, 429]
     assert asyncio.run(upload("192.0.2.2")) == 200
     assert [asyncio.run(upload("127.0.0.1")) for _ in range(4)] == [200] * 4
+
+
+def test_uploads_are_refused_when_their_folder_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(spool, "MOST", 1000)
+    now = 0.0
+    wrapped = guard.Guard(hello, uploads=True, clock=lambda: now)
+
+    def upload(size: int) -> httpx.Response:
+        return ask("POST", guard.UPLOAD, wrapped=wrapped, content=b"x" * size)
+
+    (tmp_path / "within").mkdir()
+    (tmp_path / "within" / "a.txt").write_bytes(b"x" * 500)
+    assert [upload(300).status_code for _ in range(2)] == [200, 507]
+    assert upload(300).text == "There is no room for more uploads just now. Try again later."
+    now = spool.LOOKED_S
+    assert upload(300).status_code == 200, "what came is gone again"
+    (tmp_path / "within" / "a.txt").unlink()
+    now *= 2
+    assert upload(1000).status_code == 200
+
+
+def test_what_an_upload_left_that_broke_off_is_swept_up(tmp_path: Path) -> None:
+    now = time.time()
+    (tmp_path / "0123").mkdir()
+    left, going, kept, icon = (tmp_path / name for name in ("tmpabcd", "tmpefgh", "0123/tmpijkl", "favicon.svg"))
+    for file in (left, going, kept, icon):
+        file.write_text("x")
+        os.utime(file, (now - 7200, now - 7200))
+    os.utime(going, (now - 600, now - 600))
+    outside = tmp_path / "0123" / "b.txt"
+    outside.write_text("x")
+    (tmp_path / "tmplink").symlink_to(outside)
+    assert spool.sweep(tmp_path, now) == 1
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["b.txt", "favicon.svg", "tmpefgh", "tmpijkl", "tmplink"]  # fmt: skip
+    assert not left.exists()
+    assert spool.sweep(None, now) == 0
+
+
+def test_the_server_sweeps_its_folder_of_uploads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(guard, "SWEPT_S", 0.05)
+
+    async def run() -> None:
+        async with guard.outermost()(SimpleNamespace(middleware_stack=hello)):
+            for _ in range(2):
+                left = tmp_path / "tmpabcd"
+                left.write_text("x")
+                os.utime(left, (1, 1))
+                until = time.monotonic() + 10
+                while left.exists() and time.monotonic() < until:
+                    await asyncio.sleep(0.02)
+                assert not left.exists()
+
+    asyncio.run(run())
 
 
 # --- what comes in ----------------------------------------------------------------------------------------------------

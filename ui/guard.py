@@ -29,7 +29,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from rag.errors import ConfigError
-from ui import limits
+from ui import limits, spool
 from ui.adding import MAX_AT_ONCE
 from ui.strings import EN
 
@@ -74,6 +74,7 @@ PART_S, UPLOAD_S = 30.0, 900.0  # ... until the next part of an upload must, and
 UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
 LONGEST_PATH = 1024  # characters of an upload's: the work on a path grows with the square of its length
 LONGEST_SESSION = 64  # characters of the name that a browser gives itself
+SWEPT_S = 600.0  # seconds between two sweeps of the folder of uploads
 PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
 TRIES_NAME = 20  # ... and for one name, from wherever
@@ -99,6 +100,7 @@ class Guard:
         self.requests = limits.Meter(limits.REQUESTS, clock)
         self.sessions = limits.Sessions(clock)
         self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
+        self.spool = spool.Spool(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # Gradio 6 speaks HTTP only
@@ -127,13 +129,7 @@ class Guard:
             await self._login(scope, receive, sealed)
         elif path == UPLOAD:
             where = limits.place(_address(scope), signed)
-            size = int(headers[b"content-length"])
-            if where and self.uploaded.full(where, size):
-                await _reply(sealed, 429)
-                return
-            if where:
-                self.uploaded.note(where, size)
-            await self._bounded(scope, receive, sealed)
+            await self._upload(scope, receive, sealed, where, int(headers[b"content-length"]))
         else:
             await self._request(scope, receive, sealed, limits.place(_address(scope), signed))
 
@@ -229,6 +225,18 @@ class Guard:
             return
         await self.app(scope, _replay(body, receive), send)
 
+    async def _upload(self, scope: Scope, receive: Receive, send: Send, where: str, size: int) -> None:
+        """Pass an upload on, unless its place sends too much, or the folder is full."""
+        if where and self.uploaded.full(where, size):
+            await _reply(send, 429)
+            return
+        if not await asyncio.to_thread(self.spool.takes, size):
+            await _reply(send, 507)
+            return
+        if where:
+            self.uploaded.note(where, size)
+        await self._bounded(scope, receive, send)
+
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on, but no more bytes of it than one may have, whatever its length header said, and in time."""
         read, whole, started, refused, limit = 0, False, False, False, _limit(scope["path"])
@@ -284,9 +292,20 @@ def outermost(**settings: Any) -> Callable[[Any], contextlib.AbstractAsyncContex
     @contextlib.asynccontextmanager
     async def lifespan(app: Any) -> AsyncIterator[None]:
         app.middleware_stack = Guard(app.middleware_stack, **settings)
-        yield
+        sweeping = asyncio.create_task(_sweeping())
+        try:
+            yield
+        finally:
+            sweeping.cancel()
 
     return lifespan
+
+
+async def _sweeping() -> None:
+    """Sweep the folder of uploads for as long as the server runs."""
+    while True:
+        await asyncio.to_thread(spool.sweep, spool.folder(), time.time())
+        await asyncio.sleep(SWEPT_S)
 
 
 def _sealed(headers: list[tuple[bytes, bytes]], *, https: bool) -> list[tuple[bytes, bytes]]:
@@ -353,11 +372,11 @@ def _are_uploads(paths: list[str]) -> bool:
     """Tell whether paths lie where uploads do: no address, no folder, nothing else of this machine."""
     if not paths:
         return True
-    folder = os.environ.get("GRADIO_TEMP_DIR")
-    if not folder or any(len(path) > LONGEST_PATH for path in paths):
+    folder = spool.folder()
+    if folder is None or any(len(path) > LONGEST_PATH for path in paths):
         return False
     try:
-        inside = Path(folder).resolve()
+        inside = folder.resolve()
         return all(inside in Path(path).resolve().parents and not Path(path).is_dir() for path in paths)
     except (OSError, ValueError):
         return False
@@ -501,6 +520,7 @@ _REASONS = {
     413: b"The request is too large.",
     421: b"Recap does not go by this name. Add it to RECAP_TRUSTED_HOSTS if it should.",
     429: b"Too much was asked for at once. Wait a moment, then try again.",
+    507: b"There is no room for more uploads just now. Try again later.",
 }
 _CLOSE = (b"connection", b"close")  # the rest of a body that did not come is not waited for
 _SLOWED = b"Too many wrong attempts to sign in. Wait a minute."

@@ -404,6 +404,38 @@ def test_uploads_have_a_limit_of_bytes_for_each_place(monkeypatch: pytest.Monkey
     assert [asyncio.run(upload("127.0.0.1")) for _ in range(4)] == [200] * 4
 
 
+def test_few_uploads_come_at_the_same_time() -> None:
+    over = asyncio.Event()
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await over.wait()
+        await hello(scope, receive, send)
+
+    wrapped = guard.Guard(slow, uploads=True)
+
+    async def upload(address: str) -> int:
+        transport = httpx.ASGITransport(app=wrapped, client=(address, 1))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return (await client.post(guard.UPLOAD, content=b"x")).status_code
+
+    async def all_of_them() -> None:
+        places = ["192.0.2.1"] * 4 + ["127.0.0.1"] * 4
+        coming = [asyncio.create_task(upload(place)) for place in places]
+        await asyncio.sleep(0.2)
+        assert await upload("192.0.2.2") == 429, "eight in all"
+        coming.pop().cancel()
+        await asyncio.sleep(0.1)
+        assert await upload("192.0.2.1") == 429, "four from one place"
+        coming.append(asyncio.create_task(upload("192.0.2.2")))
+        await asyncio.sleep(0.2)
+        over.set()
+        assert await asyncio.gather(*coming) == [200] * 8
+        assert await upload("192.0.2.1") == 200
+
+    asyncio.run(asyncio.wait_for(all_of_them(), 30))
+    assert not wrapped.uploading
+
+
 def test_uploads_are_refused_when_their_folder_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr(spool, "MOST", 1000)

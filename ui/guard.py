@@ -21,6 +21,7 @@ import re
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from itertools import islice
@@ -70,6 +71,7 @@ BODY_LIMIT = 2 * 1024 * 1024  # bytes; the largest honest request is a conversat
 UPLOAD_LIMIT = 100 * 1024 * 1024  # bytes of one upload, all its files together
 LOGIN_LIMIT = 16 * 1024  # bytes of a name and a password
 BODY_S = 15.0  # seconds until a request's body must be there
+UPLOADS_PLACE, UPLOADS = 4, 8  # that come at the same time: what is no file of one is held in memory
 PART_S, UPLOAD_S = 30.0, 900.0  # ... until the next part of an upload must, and the whole of it
 UPLOADED, UPLOADED_IN_S = 2 * 1024**3, 600.0  # bytes from one place, and in how many seconds
 LONGEST_PATH = 1024  # characters of an upload's: the work on a path grows with the square of its length
@@ -100,6 +102,7 @@ class Guard:
         self.requests = limits.Meter(limits.REQUESTS, clock)
         self.sessions = limits.Sessions(clock)
         self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
+        self.uploading: Counter[str] = Counter()  # place -> how many come just now
         self.spool = spool.Spool(clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -226,16 +229,23 @@ class Guard:
         await self.app(scope, _replay(body, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send, where: str, size: int) -> None:
-        """Pass an upload on, unless its place sends too much, or the folder is full."""
-        if where and self.uploaded.full(where, size):
+        """Pass an upload on, unless its place sends too much, or too many at once, or the folder is full."""
+        going = self.uploading.total() >= UPLOADS or (where and self.uploading[where] >= UPLOADS_PLACE)
+        if going or (where and self.uploaded.full(where, size)):
             await _reply(send, 429)
             return
-        if not await asyncio.to_thread(self.spool.takes, size):
-            await _reply(send, 507)
-            return
-        if where:
-            self.uploaded.note(where, size)
-        await self._bounded(scope, receive, send)
+        self.uploading[where] += 1
+        try:
+            if not await asyncio.to_thread(self.spool.takes, size):
+                await _reply(send, 507)
+                return
+            if where:
+                self.uploaded.note(where, size)
+            await self._bounded(scope, receive, send)
+        finally:
+            self.uploading[where] -= 1
+            if not self.uploading[where]:
+                del self.uploading[where]
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an upload on, but no more bytes of it than one may have, whatever its length header said, and in time."""

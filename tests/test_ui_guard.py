@@ -259,6 +259,13 @@ def test_one_name_cannot_be_tried_from_everywhere() -> None:
     assert others.count(400) == guard.TRIES_ALL - guard.TRIES_NAME - 1
 
 
+def test_one_network_of_ipv6_is_one_address() -> None:
+    wrapped = guard.Guard(partial(hello, status=400))
+    tries = [attempt(wrapped, f"n{n}", address=f"2001:db8:0:1::{n:x}") for n in range(guard.TRIES + 2)]
+    assert tries == [400] * guard.TRIES + [429] * 2
+    assert attempt(wrapped, address="2001:db8:0:2::1") == 400
+
+
 def test_a_hundred_people_behind_one_address_can_sign_in() -> None:
     wrapped = guard.Guard(hello)
     assert [attempt(wrapped) for _ in range(100)] == [200] * 100
@@ -314,6 +321,10 @@ def test_a_session_that_was_pushed_out_counts_as_new() -> None:
         ("127.0.0.1", None, ""),
         ("::1", None, ""),
         ("192.0.2.1", None, "192.0.2.1"),
+        ("::ffff:127.0.0.1", None, ""),
+        ("::ffff:192.0.2.1", None, "192.0.2.1"),
+        ("2001:db8:0:1:a:b:c:d", None, "2001:db8:0:1::/64"),
+        ("2001:db8:0:1::9", "mira", "mira@2001:db8:0:1::/64"),
         ("127.0.0.1", "mira", "mira@127.0.0.1"),
         ("?", None, "?"),
     ],

@@ -184,7 +184,7 @@ class Guard:
         if body is None:
             return
         name = await _name(scope, body)
-        keys = ((TRIES, _address(scope)), (TRIES_NAME, name), (TRIES_ALL, ""))
+        keys = ((TRIES, limits.network(_address(scope))), (TRIES_NAME, name), (TRIES_ALL, ""))
         if any(self.tries[most].full(key) for most, key in keys):
             await _reply(send, 429, (b"retry-after", str(int(TRIES_IN_S)).encode()), why=_SLOWED)
             return

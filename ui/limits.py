@@ -148,9 +148,23 @@ class AtOnce:
 
 def place(address: str, user: str | None) -> str:
     """Return the place of a visitor: an address, with the name that was signed in with."""
+    given = network(address)
     if user:
-        return f"{user}@{address}"
+        return f"{user}@{given}"
     try:
-        return "" if ipaddress.ip_address(address).is_loopback else address
+        return "" if ipaddress.ip_address(given).is_loopback else given
+    except ValueError:
+        return given
+
+
+def network(address: str) -> str:
+    """Return what of an address tells visitors apart: of IPv6 the first half, whoever has that has all of the second."""
+    try:
+        given = ipaddress.ip_address(address)
     except ValueError:
         return address
+    if isinstance(given, ipaddress.IPv4Address) or given.is_loopback:
+        return str(given)
+    if given.ipv4_mapped:
+        return str(given.ipv4_mapped)
+    return str(ipaddress.ip_network((int(given) >> 64 << 64, 64)))

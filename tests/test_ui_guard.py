@@ -87,6 +87,8 @@ def test_every_response_carries_our_headers(path: str) -> None:
         ("GET", "/gradio_api/file/etc/passwd", 403),
         ("GET", "/gradio_api/proxy=https://evil.example", 403),
         ("GET", "/?deep_link=x", 404),
+        ("GET", "/?deep%5flink=abc", 404),
+        ("GET", "/?a=b&deep_link", 404),
         ("GET", "/assets/../../secret", 404),
         ("GET", "/gradio_api/info", 404),
         ("GET", "/gradio_api/openapi.json", 404),

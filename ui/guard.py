@@ -27,7 +27,7 @@ from http.cookies import CookieError, SimpleCookie
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from rag.errors import ConfigError
 from ui import limits, spool
@@ -150,7 +150,8 @@ class Guard:
                 return None
             if not GET.fullmatch(path) or ".." in path:
                 return 404
-            return 404 if b"deep_link" in scope.get("query_string", b"") else None
+            asked = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+            return 404 if any(key == "deep_link" for key, _ in asked) else None
         if method != "POST":
             return 405
         if not POST.fullmatch(path) and not (self.uploads and path == UPLOAD):

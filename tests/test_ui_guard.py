@@ -142,6 +142,22 @@ def test_the_host_must_be_ours(monkeypatch: pytest.MonkeyPatch, listens: str, as
     assert ask(wrapped=guard.Guard(hello, host=listens), host=asked).status_code == status
 
 
+def test_a_websocket_is_refused_with_our_headers() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/", "headers": [], "extensions": {"websocket.http.response": {}}}
+    asyncio.run(guard.Guard(hello)(scope, None, send))  # type: ignore[arg-type]
+    assert (sent[0]["type"], sent[0]["status"]) == ("websocket.http.response.start", 403)
+    assert set(guard.HEADERS) <= set(sent[0]["headers"])
+    assert sent[1]["type"] == "websocket.http.response.body"
+    sent.clear()
+    asyncio.run(guard.Guard(hello)(scope | {"extensions": None}, None, send))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

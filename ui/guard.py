@@ -107,7 +107,12 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # Gradio 6 speaks HTTP only
-            await send({"type": "websocket.close", "code": 1008})
+            if "websocket.http.response" in (scope.get("extensions") or {}):
+                head = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
+                await send({"type": "websocket.http.response.start", "status": 403, "headers": head})
+                await send({"type": "websocket.http.response.body", "body": _REASONS[403]})
+            else:
+                await send({"type": "websocket.close", "code": 1008})
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)

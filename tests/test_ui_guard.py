@@ -142,6 +142,36 @@ def test_the_host_must_be_ours(monkeypatch: pytest.MonkeyPatch, listens: str, as
     assert ask(wrapped=guard.Guard(hello, host=listens), host=asked).status_code == status
 
 
+@pytest.mark.parametrize("host", ["evil.example@localhost", "localhost/", "localhost?x", "localhost#x", "localhost\\x"])
+def test_a_host_is_a_name_and_nothing_else(host: str) -> None:
+    assert ask(headers={"host": host}).status_code == 421
+
+
+async def told(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the headers that came through."""
+    said = "\n".join(f"{k.decode()}: {v.decode()}" for k, v in scope["headers"]).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": said})
+
+
+def test_no_header_of_a_browser_says_where_the_page_is() -> None:
+    wrapped = guard.Guard(told)
+    elsewhere = {"x-forwarded-host": "evil.example", "x-gradio-server": "http://evil.example", "x-kept": "1"}
+    said = ask(wrapped=wrapped, headers=elsewhere).text
+    assert "evil.example" not in said
+    assert "x-kept: 1" in said
+    assert "x-forwarded-host: localhost" in ask(wrapped=wrapped, headers={"x-forwarded-host": "localhost"}).text
+    hosts = [(b"host", b"evil.example"), (b"host", b"127.0.0.1")]
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": hosts, "scheme": "http", "query_string": b""}
+    asyncio.run(wrapped(scope, None, send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 400
+
+
 def test_a_websocket_is_refused_with_our_headers() -> None:
     sent: list[Any] = []
 

@@ -125,9 +125,14 @@ class Guard:
 
         headers = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
         path = scope["path"]
-        if (status := self.refuse(scope, headers)) is not None:
+        one_host = sum(k.lower() == b"host" for k, _ in scope["headers"]) < 2
+        if (status := self.refuse(scope, headers) if one_host else 400) is not None:
             await _reply(sealed, status)
             return
+        scope = {
+            **scope,
+            "headers": [(k, v) for k, v in scope["headers"] if self.passes(k.lower(), v.decode("latin-1"))],
+        }
         signed = _signed_in(scope, headers)
         if signed is None and not UNSIGNED.fullmatch(path):
             await _reply(sealed, 401)
@@ -170,8 +175,14 @@ class Guard:
             return 413
         return None
 
+    def passes(self, name: bytes, value: str) -> bool:
+        """Tell whether Gradio may see a header: from some it makes the address that it tells the page to speak to."""
+        return name != b"x-gradio-server" and (name != b"x-forwarded-host" or self.trusts(value))
+
     def trusts(self, value: str) -> bool:
         """Tell whether a Host header names this server. A bare IP address cannot be rebound, a name can."""
+        if set(value) & set("@/?#\\"):
+            return False
         try:
             name = (urlsplit(f"//{value}").hostname or "").rstrip(".")
         except ValueError:
@@ -527,6 +538,7 @@ def _same_site(headers: dict[bytes, str]) -> bool:
 
 
 _REASONS = {
+    400: b"A request names one host.",
     401: b"Sign in first.",
     403: b"Recap does not serve this.",
     404: b"Recap has no such page.",

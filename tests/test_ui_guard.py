@@ -307,6 +307,30 @@ def test_one_name_cannot_be_tried_from_everywhere() -> None:
     assert others.count(400) == guard.TRIES_ALL - guard.TRIES_NAME - 1
 
 
+def test_who_has_signed_in_is_not_locked_out_from_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "KNOWN", 2)
+    good = {"192.0.2.1"}
+
+    async def signs_in(scope: Any, receive: Any, send: Any) -> None:
+        await hello(scope, receive, send, status=200 if scope["client"][0] in good else 400)
+
+    wrapped = guard.Guard(signs_in)
+    assert attempt(wrapped, address="192.0.2.1") == 200
+    for n in range(guard.TRIES_ALL):
+        attempt(wrapped, address=f"198.51.100.{n}")
+        attempt(wrapped, f"n{n}", address=f"198.51.100.{n}")
+    good.add("192.0.2.2")
+    assert attempt(wrapped, address="192.0.2.2") == 429, "a new address waits"
+    assert attempt(wrapped, address="192.0.2.1") == 200
+    good.clear()
+    tries = [attempt(wrapped, address="192.0.2.1") for _ in range(guard.TRIES + 1)]
+    assert tries == [400] * guard.TRIES + [429], "but may not guess without end"
+    later = guard.Guard(hello)
+    for n in range(5):
+        assert attempt(later, address=f"192.0.2.{n}") == 200
+    assert list(later.known) == ["192.0.2.3", "192.0.2.4"]
+
+
 def test_one_network_of_ipv6_is_one_address() -> None:
     wrapped = guard.Guard(partial(hello, status=400))
     tries = [attempt(wrapped, f"n{n}", address=f"2001:db8:0:1::{n:x}") for n in range(guard.TRIES + 2)]

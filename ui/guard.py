@@ -21,7 +21,7 @@ import re
 import secrets
 import socket
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from itertools import islice
@@ -81,6 +81,7 @@ PASSWORD_LENGTH = 8  # characters, the least
 TRIES, TRIES_IN_S = 5, 60.0  # wrong passwords from one address, and in how many seconds
 TRIES_NAME = 20  # ... and for one name, from wherever
 TRIES_ALL = 60  # ... and all together
+KNOWN = 1000  # addresses that are remembered to have signed in
 
 
 class Guard:
@@ -99,6 +100,9 @@ class Guard:
         self.hosts = trusted_hosts(host)
         self.any_address = not is_loopback(host)
         self.tries = {n: limits.Window(n, TRIES_IN_S, clock) for n in (TRIES, TRIES_NAME, TRIES_ALL)}
+        self.known: OrderedDict[str, None] = (
+            OrderedDict()
+        )  # addresses that somebody has signed in from, the latest last
         self.requests = limits.Meter(limits.REQUESTS, clock)
         self.sessions = limits.Sessions(clock)
         self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
@@ -201,7 +205,10 @@ class Guard:
         if body is None:
             return
         name = await _name(scope, body)
-        keys = ((TRIES, limits.network(_address(scope))), (TRIES_NAME, name), (TRIES_ALL, ""))
+        where = limits.network(_address(scope))
+        keys = [(TRIES, where), (TRIES_NAME, name), (TRIES_ALL, "")]
+        if where in self.known:  # else anybody could lock out, by wrong tries from elsewhere, who has the password
+            keys = keys[:1]
         if any(self.tries[most].full(key) for most, key in keys):
             await _reply(send, 429, (b"retry-after", str(int(TRIES_IN_S)).encode()), why=_SLOWED)
             return
@@ -212,6 +219,10 @@ class Guard:
             if message["type"] == "http.response.start" and message["status"] < 400:
                 for most, key in keys:
                     self.tries[most].forgive(key)
+                self.known[where] = None
+                self.known.move_to_end(where)
+                if len(self.known) > KNOWN:
+                    self.known.popitem(last=False)
             await send(message)
 
         await self.app(scope, _replay(body, receive), heard)

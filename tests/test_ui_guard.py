@@ -49,13 +49,14 @@ def ask(
     headers: dict[str, str] | None = None,
     content: Any = None,
     uploads: bool = False,
+    client: str = "127.0.0.1",
 ) -> httpx.Response:
     app = wrapped or guard.Guard(hello, uploads=uploads)
 
     async def go() -> httpx.Response:
-        transport = httpx.ASGITransport(app=app)  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}:7860") as client:
-            return await client.request(method, path, headers=headers, content=content)
+        transport = httpx.ASGITransport(app=app, client=(client, 1234))  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}:7860") as http:
+            return await http.request(method, path, headers=headers, content=content)
 
     return asyncio.run(go())
 
@@ -362,12 +363,16 @@ def test_nobody_makes_sessions_without_end() -> None:
     now = 0.0
     wrapped = guard.Guard(hello, clock=lambda: now)
 
-    def send(session: str) -> int:
-        return ask("POST", "/gradio_api/run/predict", wrapped=wrapped, content=json.dumps({"session_hash": session})).status_code  # fmt: skip
+    def send(session: str, client: str = "192.0.2.7") -> int:
+        nonlocal now
+        now += 0.01  # slow enough for the limit on requests
+        said = json.dumps({"session_hash": session})
+        return ask("POST", "/gradio_api/run/predict", wrapped=wrapped, content=said, client=client).status_code
 
     assert [send(f"{n}") for n in range(400)] == [200] * 400, "three times a hundred people, and more"
     assert [send(f"new {n}") for n in range(20)] == [429] * 20
     assert send("7") == 200, "who is known goes on"
+    assert send("at this machine", "127.0.0.1") == 200
     assert send("7" + "x" * 64) == 403
     now = 600.0
     assert send("new") == 200

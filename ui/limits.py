@@ -107,11 +107,12 @@ class Sessions:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def admits(self, who: Visitor) -> bool:
-        """Tell whether a session is known, or may be made. Who has no place shares one with all who have none."""
+        """Tell whether a session is known, or may be made. Who has no place is at this machine: they are not counted."""
         if who.session not in self._known:
-            if self.made.full(who.place):
+            if who.place and self.made.full(who.place):
                 return False
-            self.made.note(who.place)
+            if who.place:
+                self.made.note(who.place)
             self._known[who.session] = None
         self._known.move_to_end(who.session)
         if len(self._known) > KEPT:

@@ -310,6 +310,69 @@ def test_what_a_killed_backup_left_is_swept_by_the_next(library: Library, tmp_pa
     assert restore(config(tmp_path / "new"), tmp_path / "b").articles == 4
 
 
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "writer.lock"}
+
+
+def test_a_folder_where_a_backup_would_work_is_left_alone_unless_it_is_one(library: Library, tmp_path: Path) -> None:
+    library.close()
+    other = Path(shutil.copytree(library.path, tmp_path / f"d{PART}"))  # as bare as a library can be
+    for p in other.iterdir():
+        if p.name not in (FILE, "writer.lock"):
+            shutil.rmtree(p) if p.is_dir() else p.unlink()
+    library.path.rename(tmp_path / f"a{PART}")
+    (tmp_path / f"b{PART}").mkdir()
+    (tmp_path / f"b{PART}" / "mine.txt").write_text("mine")
+    (tmp_path / f"c{PART}").symlink_to(tmp_path / f"d{PART}")
+    (tmp_path / f"e{PART}").mkdir()
+    shutil.copy(other / FILE, tmp_path / f"e{PART}")
+    before = bytes_of(tmp_path)
+    with opened(tmp_path / f"a{PART}") as reader:
+        for name, says in (
+            ("a", "the library itself"),
+            ("b", "other things"),
+            ("c", "a link"),
+            ("d", "other"),
+            ("e", "other"),
+        ):
+            with pytest.raises(LibraryError, match=says) as e:
+                backup(reader, tmp_path / name)
+            assert sentence(e.value)
+    assert bytes_of(tmp_path) == before
+
+
+def test_what_somebody_puts_where_a_backup_works_stays(library: Library, tmp_path: Path) -> None:
+    mine = tmp_path / f"b{PART}" / "mine.txt"
+    backup(library, tmp_path / "b", progress=lambda *_: mine.write_text("mine") and None)
+    assert mine.read_text() == "mine"
+    assert names(mine.parent) == {"mine.txt"}
+
+
+def test_a_folder_where_a_restore_would_work_is_left_alone_unless_it_is_one(
+    library: Library, made: Path, tmp_path: Path
+) -> None:
+    library.close()
+    scratch = library.path / module.SCRATCH
+    scratch.mkdir()
+    (scratch / "mine.txt").write_text("mine")
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(made, tmp_path / "elsewhere" / FILE)
+    before = bytes_of(tmp_path)
+    with pytest.raises(LibraryError, match=r"other things .*mine.txt") as e:
+        restore(config(library.path), made, force=True)
+    assert sentence(e.value)
+    assert bytes_of(tmp_path) == before
+    shutil.rmtree(scratch)
+    scratch.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LibraryError, match="is a link"):
+        restore(config(library.path), made, force=True)
+    scratch.unlink()
+    (tmp_path / "elsewhere").rename(scratch)  # what is to be restored is not swept first
+    with pytest.raises(LibraryError, match="Move it elsewhere"):
+        restore(config(library.path), scratch / FILE, force=True)
+    assert (scratch / FILE).read_bytes() == made.read_bytes()
+
+
 def test_ctrl_c_leaves_nothing(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_INSTRUCTIONS", 200)
 

@@ -29,6 +29,10 @@ from rag.store.library import FILE, RESTORED, VERSION, Library, take_lock
 FEEDBACK, UPLOADS = "feedback.jsonl", "uploads"  # of rag.feedback and ui.adding: what cannot be made again
 PART = ".part"  # a folder beside what is being made; nothing stands under the final name before it is verified
 SCRATCH = f"restore{PART}"
+_RESTS = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file
+# What a run that was killed can have left in its scratch folder; the lock last, it says that the rest is ours.
+_BACKUP_LEFT = (FILE, *(FILE + rest for rest in _RESTS), "writer.lock")
+_RESTORE_LEFT = (*_BACKUP_LEFT, "index", FEEDBACK, UPLOADS)  # and what begins with "index."
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INSTRUCTIONS = 50_000  # of SQLite's machine between two looks at how far it is: some ms
 _COPIED = 4 << 20  # bytes at once
@@ -71,7 +75,7 @@ def backup(library: Library, file: Path, *, force: bool = False, progress: Progr
     _check_place(library.path, file, force=force)
     part = file.with_name(file.name + PART)
     damaged = f"The library {library.path} is damaged, and no backup was made. Run `recap doctor --mend`."
-    with _told(file, damaged), _scratch(part):
+    with _told(file, damaged), _scratch(part, library.path):
         made = part / FILE
         _copy_rows(library.path / FILE, made, tell)
         tell("Keeping what lies beside", 0.0)
@@ -105,6 +109,11 @@ def restore(config: Config, file: Path, *, force: bool = False, progress: Progre
             folder.mkdir(parents=True, exist_ok=True)
             lock = take_lock(folder)
             try:
+                _sweep(folder / SCRATCH, file)
+            except BaseException:
+                lock.release()
+                raise
+            try:
                 return _restore(config, file, tell)
             finally:
                 shutil.rmtree(folder / SCRATCH, ignore_errors=True)
@@ -120,7 +129,6 @@ def restore(config: Config, file: Path, *, force: bool = False, progress: Progre
 
 def _restore(config: Config, file: Path, tell: Progress) -> Backup:
     folder, scratch = config.library, config.library / SCRATCH
-    shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
     _copy_file(file, scratch / FILE, tell)
     tell("Verifying", 0.0)
@@ -206,20 +214,59 @@ def _check_folder(folder: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def _scratch(part: Path) -> Iterator[None]:
+def _scratch(part: Path, library: Path) -> Iterator[None]:
     """Make a folder, ours alone, and take it away in the end; what a killed backup left in it goes first."""
+    _check_scratch(part, library)
     part.mkdir(exist_ok=True)
     try:
         lock = take_lock(part)
     except LibraryLocked as e:
         raise LibraryLocked(f"Another process is making a backup in {part}. Wait until it is done.") from e
     try:
-        for p in part.glob(f"{FILE}*"):
-            p.unlink()
+        for name in _BACKUP_LEFT[:-1]:
+            (part / name).unlink(missing_ok=True)
         yield
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # no more than our own: what somebody put there meanwhile stays
+            for name in _BACKUP_LEFT:
+                (part / name).unlink(missing_ok=True)
+            part.rmdir()
         lock.release()
+
+
+def _check_scratch(part: Path, library: Path) -> None:
+    """Refuse a scratch folder that is not a backup's own. Raises: LibraryError, OSError."""
+    name = part.name.removesuffix(PART)
+    advice = f"A backup to {name} is made there first. Name another file, or move {part} away."
+    if part.is_symlink():
+        raise LibraryError(f"{part} is a link and was left as it is. {advice}")
+    if library.resolve().is_relative_to(part.resolve()):
+        raise LibraryError(f"{part} holds the library itself and was left as it is. {advice}")
+    inside = {p.name for p in part.iterdir()} if part.is_dir() else set()
+    if not inside <= set(_BACKUP_LEFT) or (inside and "writer.lock" not in inside) or _keeps_log(part / FILE):
+        raise LibraryError(f"{part} holds other things than a stopped backup and was left as it is. {advice}")
+
+
+def _sweep(scratch: Path, file: Path) -> None:
+    """Remove what a killed restore left. Raises: LibraryError when it is not that, or holds what is to be restored."""
+    if scratch.is_symlink():
+        raise LibraryError(f"{scratch} is a link and was left as it is. Move it away, then restore again.")
+    if file.resolve().is_relative_to(scratch.resolve()):
+        raise LibraryError(f"{file} lies where restoring works. Move it elsewhere, then restore it from there.")
+    inside = [p.name for p in scratch.iterdir()] if scratch.is_dir() else []
+    if others := [name for name in inside if name not in _RESTORE_LEFT and not name.startswith("index.")]:
+        what = f"{scratch} holds other things than a stopped restore ({sorted(others)[0]})"
+        raise LibraryError(f"{what} and was left as it is. Move it away, then restore again.")
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _keeps_log(file: Path) -> bool:
+    """Tell whether a file is a library that was written to: a backup in the making has no log (SQLite's header, byte 18)."""
+    try:
+        with file.open("rb") as f:
+            return f.read(19)[18:] == b"\x02"
+    except FileNotFoundError:
+        return False
 
 
 def _place(made: Path, file: Path) -> None:

@@ -602,10 +602,10 @@ def _leftovers(config: Config) -> Iterator[Finding]:
 def _sweep(config: Config) -> Iterator[Finding]:
     """Remove what stopped runs left."""
     from rag.errors import LibraryError
-    from rag.store.library import take_lock
+    from rag.store.library import FILE, take_lock
 
     lock = None
-    if config.library.is_dir():
+    if any((config.library / name).exists() for name in (FILE, "writer.lock")):  # else it may be no library at all
         with suppress(LibraryError):
             lock = take_lock(config.library)
     try:

@@ -19,12 +19,13 @@ import pytest
 
 from rag import feedback
 from rag.config import Config
+from rag.doctor import _leftovers, _sweep
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
 from rag.ingest.pipeline import article_id, ingest, remove
 from rag.store import backup as module
 from rag.store import vectors
 from rag.store.backup import FEEDBACK, PART, UPLOADS, backup, restore
-from rag.store.library import FILE, RESTORED, Library
+from rag.store.library import FILE, RESTORED, Library, writer_active
 from tests.conftest import CountingEmbedder, write_articles
 from tests.test_pipeline import consistent, content
 from ui import adding
@@ -251,6 +252,36 @@ def test_a_folder_of_other_things_is_left_alone(made: Path, tmp_path: Path) -> N
         with pytest.raises(LibraryError):
             restore(config(home), made, force=force)
     assert names(home) == {"index"}
+
+
+def test_a_lock_and_an_index_of_somebody_else_prove_no_library(made: Path, library: Library, tmp_path: Path) -> None:
+    assert module._DATABASE == vectors.DATABASE
+    home = tmp_path / "home"
+    (home / "index").mkdir(parents=True)
+    (home / "index" / "mine.txt").write_text("mine")
+    list(_leftovers(config(home)))
+    list(_sweep(config(home)))
+    assert not writer_active(home)
+    assert names(home) == {"index"}  # looking leaves no lock
+    (home / "writer.lock").touch()
+    with pytest.raises(LibraryError, match="other things than a library") as e:
+        restore(config(home), made, force=True)
+    assert sentence(e.value)
+    shutil.copy(library.path / FILE, home)
+    done = restore(config(home), made, force=True)
+    [kept] = [p for p in done.aside if p.name.startswith("index")]
+    assert (kept / "mine.txt").read_text() == "mine"
+    with opened(home) as other:
+        assert other.counts()["articles"] == 4
+
+
+def test_a_library_that_lost_its_file_is_restored(made: Path, library: Library) -> None:
+    before = content(library)
+    library.close()
+    (library.path / FILE).unlink()
+    restore(config(library.path), made, force=True)
+    with opened(library.path) as other:
+        assert content(other) == before
 
 
 def test_an_empty_folder_will_do(made: Path, tmp_path: Path) -> None:

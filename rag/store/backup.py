@@ -33,6 +33,7 @@ _RESTS = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file
 # What a run that was killed can have left in its scratch folder; the lock last, it says that the rest is ours.
 _BACKUP_LEFT = (FILE, *(FILE + rest for rest in _RESTS), "writer.lock")
 _RESTORE_LEFT = (*_BACKUP_LEFT, "index", FEEDBACK, UPLOADS)  # and what begins with "index."
+_DATABASE = "chroma.sqlite3"  # of rag.store.vectors: what makes a folder `index` one of ours
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INSTRUCTIONS = 50_000  # of SQLite's machine between two looks at how far it is: some ms
 _COPIED = 4 << 20  # bytes at once
@@ -142,8 +143,10 @@ def _restore(config: Config, file: Path, tell: Progress) -> Backup:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     aside: list[Path] = []
     (folder / "index.seal").unlink(missing_ok=True)
-    if (folder / "index").exists():
+    if (folder / "index" / _DATABASE).is_file():
         (folder / "index").rename(scratch / "index.old")
+    elif os.path.lexists(folder / "index"):  # not made by us, as far as can be told
+        aside.append(_put_aside(folder / "index", stamp))
     for name in beside:
         new, old = scratch / name, folder / name
         old.parent.mkdir(exist_ok=True)
@@ -209,8 +212,15 @@ def _check_folder(folder: Path, *, force: bool) -> None:
             f"The folder {folder} is not empty and was left as it is. Name another with --library, "
             "or add --force: the library that is there is then kept under another name."
         )
-    if inside and not (folder / FILE).exists() and not (folder / "writer.lock").exists():
+    if inside and not _is_library(folder):
         raise LibraryError(f"The folder {folder} holds other things than a library. Name another with --library.")
+
+
+def _is_library(folder: Path) -> bool:
+    """Tell whether a folder is, or was, a library: a lock alone proves nothing, nor does somebody's folder `index`."""
+    locked = (folder / "writer.lock").exists()
+    was = (folder / SCRATCH).is_dir() or (folder / "index" / _DATABASE).is_file()
+    return (folder / FILE).exists() or any(folder.glob(f"{FILE}.before-*")) or (locked and was)
 
 
 @contextmanager

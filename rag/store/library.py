@@ -642,6 +642,8 @@ def writer_active(folder: Path) -> bool:
     """Tell whether some process holds the writer's lock."""
     from filelock import FileLock, Timeout
 
+    if not (folder / "writer.lock").exists():
+        return False  # to ask would make one, in a folder that may be no library at all
     try:
         with FileLock(folder / "writer.lock", timeout=0):
             return False

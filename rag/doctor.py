@@ -626,9 +626,12 @@ def _sweep(config: Config) -> Iterator[Finding]:
 def _stale(config: Config, *, alone: bool) -> list[Path]:
     """Return scratch files that nobody can be at work on; `alone`: no process writes to the library."""
     from rag.store.embed import cache_dir
+    from rag.store.library import FILE, RESTORING
 
     folder, now = config.library, time.time()
     found = [p for pattern in _LOCKED_SCRATCH for p in folder.glob(pattern)] if alone else []
+    if not (folder / FILE).exists():  # then it is all there is
+        found = [p for p in found if p.name != RESTORING]
     rest = [p for pattern in _SCRATCH for p in folder.glob(pattern)]
     rest = [p for p in rest if not p.name.startswith("index.") or p.name == "index.wanted" or _SEAL.fullmatch(p.name)]
     rest += cache_dir().glob(".convert-*")

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +253,131 @@ def test_a_folder_of_other_things_is_left_alone(made: Path, tmp_path: Path) -> N
         with pytest.raises(LibraryError):
             restore(config(home), made, force=force)
     assert names(home) == {"index"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rag.config import Config
+from rag.store.backup import restore
+at, real = int(sys.argv[3]), [os.replace, os.rename, os.link, os.unlink]
+def counted(act):
+    def done(*a, **b):
+        global at
+        at -= any("library" in str(x) for x in a)
+        if at < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return act(*a, **b)
+    return done
+def tell(what, share):
+    if what == "Making the index":
+        for act in real:
+            setattr(os, act.__name__, counted(act))
+restore(Config(library=Path(sys.argv[1]), llm="none"), Path(sys.argv[2]), force=True, progress=tell)
+"""
+
+
+def test_a_restore_that_is_killed_leaves_a_library(library: Library, made: Path, tmp_path: Path) -> None:
+    before = content(library)
+    library.set_meta({"late": "in the log"})
+    feedback.add(library.path, feedback.Feedback(verdict="up", question="who sang?"))
+    status, at = -9, 0
+    while status:
+        folder = Path(shutil.copytree(library.path, tmp_path / f"killed{at}" / "library"))
+        words = [sys.executable, "-c", KILLED, str(folder), str(made), str(at)]
+        status = subprocess.run(words, cwd=ROOT, timeout=120, check=False).returncode
+        assert status in (0, -9)
+        with Library.open(config(folder), create=True, embedder=CountingEmbedder()) as other:
+            assert content(other) == before
+            assert other.meta("late") == "in the log" or other.generation > library.generation  # old or new, whole
+        at += 1 if at else 4  # the first few are of making the index
+    assert at > 6
+
+
+def test_a_disk_without_links_keeps_a_copy(library: Library, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(library)
+    library.close()
+
+    def link(*_: object) -> None:
+        raise OSError(1, "no links")
+
+    monkeypatch.setattr(os, "link", link)
+    done = restore(config(library.path), made, force=True)
+    kept = Path(library.path.parent / "kept")
+    kept.mkdir()
+    done.aside[0].rename(kept / FILE)
+    for folder in (library.path, kept):
+        with opened(folder) as other:
+            assert content(other) == before
+
+
+@pytest.mark.parametrize("where", ["before", "scratch"])
+def test_an_empty_library_is_not_begun_where_a_restore_was_stopped(
+    where: str, library: Library, made: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stopped"
+    left = folder / f"{FILE}.before-20260101-000000" if where == "before" else folder / module.SCRATCH / FILE
+    left.parent.mkdir(parents=True)
+    shutil.copy(made, left)
+    (folder / "writer.lock").touch()
+    for how in ({}, {"write": True}, {"create": True}):
+        with pytest.raises(LibraryCorrupt, match="restore") as e:
+            Library.open(config(folder), **how)  # type: ignore[arg-type]
+        assert sentence(e.value)
+    list(_sweep(config(folder)))
+    assert left.exists()
+    assert restore(config(folder), made, force=True).articles == 4
+
+
+def test_a_restore_that_fails_puts_everything_back(
+    library: Library, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feedback.add(library.path, feedback.Feedback(verdict="down", question="who sang?"))
+    (library.path / UPLOADS).mkdir()
+    (library.path / UPLOADS / "a.txt").write_text("old")
+    backup(library, made, force=True)
+    feedback.add(library.path, feedback.Feedback(verdict="up", question="who danced?"))
+    shutil.rmtree(library.path / UPLOADS)
+    library.close()
+    before = bytes_of(library.path)
+    real = os.replace
+
+    def fail(old: Any, new: Any) -> None:
+        if Path(new) == library.path / FILE:
+            raise PermissionError(13, "permission denied")
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(LibraryError, match="cannot be written: permission denied") as e:
+        restore(config(library.path), made, force=True)
+    assert sentence(e.value)
+    assert bytes_of(library.path) == before
+    assert not (library.path / UPLOADS).exists()
+    rename = os.rename
+
+    def stuck(old: Any, new: Any) -> None:
+        if Path(old).name.startswith(f"{FEEDBACK}.before-"):
+            raise PermissionError(13, "permission denied")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "rename", stuck)
+    with pytest.raises(LibraryError, match=r"not all could be put back: .*feedback\.jsonl") as e:
+        restore(config(library.path), made, force=True)
+    assert sentence(e.value)
+
+
+def test_two_restores_in_one_second_keep_both(library: Library, made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Now(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime(2026, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(module, "datetime", Now)
+    library.close()
+    (library.path / FILE).write_bytes(b"the original")
+    kept = [restore(config(library.path), made, force=True).aside[0] for _ in range(3)]
+    assert [p.name for p in kept] == [f"{FILE}.before-20260101-000000{n}" for n in ("", "-2", "-3")]
+    assert kept[0].read_bytes() == b"the original"
 
 
 def test_a_lock_and_an_index_of_somebody_else_prove_no_library(made: Path, library: Library, tmp_path: Path) -> None:

@@ -16,19 +16,20 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
-from rag.store.library import FILE, RESTORED, VERSION, Library, take_lock
+from rag.store.library import FILE, RESTORED, RESTORING, VERSION, Library, take_lock
 
 FEEDBACK, UPLOADS = "feedback.jsonl", "uploads"  # of rag.feedback and ui.adding: what cannot be made again
 PART = ".part"  # a folder beside what is being made; nothing stands under the final name before it is verified
-SCRATCH = f"restore{PART}"
+SCRATCH = RESTORING
 _RESTS = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file
 # What a run that was killed can have left in its scratch folder; the lock last, it says that the rest is ours.
 _BACKUP_LEFT = (FILE, *(FILE + rest for rest in _RESTS), "writer.lock")
@@ -140,30 +141,102 @@ def _restore(config: Config, file: Path, tell: Progress) -> Backup:
         library.index.sync()
     _sync(scratch / FILE)
 
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    aside: list[Path] = []
-    (folder / "index.seal").unlink(missing_ok=True)
-    if (folder / "index" / _DATABASE).is_file():
-        (folder / "index").rename(scratch / "index.old")
-    elif os.path.lexists(folder / "index"):  # not made by us, as far as can be told
-        aside.append(_put_aside(folder / "index", stamp))
-    for name in beside:
-        new, old = scratch / name, folder / name
-        old.parent.mkdir(exist_ok=True)
-        if old.exists() and old.read_bytes() != new.read_bytes():
-            aside.append(_put_aside(old, stamp))
-        os.replace(new, old)
-    if (folder / FILE).exists():
-        aside.insert(0, _put_aside(folder / FILE, stamp))
-    for rest in ("-wal", "-shm", "-journal"):  # of the old file, under its new name: it may need them
-        with suppress(FileNotFoundError):
-            (folder / (FILE + rest)).rename(folder / f"{FILE}.before-{stamp}{rest}")
-    os.replace(scratch / FILE, folder / FILE)  # from here on it is the library
+    with _taken_back() as moves:
+        aside = _swap(folder, scratch, beside, moves)
     for name in ("index", "index.seal"):
         if (scratch / name).exists():
-            (scratch / name).rename(folder / name)
+            with suppress(OSError):  # derived: the next writer makes it again
+                (scratch / name).rename(folder / name)
     _sync(folder)
     return replace(found, file=folder / FILE, beside=tuple(beside), aside=tuple(aside))
+
+
+def _swap(folder: Path, scratch: Path, beside: Sequence[str], moves: _Moves) -> list[Path]:
+    """Put what was restored in the place of what is there; return under what names that is kept."""
+    file = folder / FILE
+    stamp = _free_stamp([folder / name for name in (FILE, "index", *beside)])
+    aside: list[Path] = []
+    if (folder / "index.seal").exists():
+        moves.rename(folder / "index.seal", scratch / "index.seal.old")
+    if (folder / "index" / _DATABASE).is_file():
+        moves.rename(folder / "index", scratch / "index.old")
+    elif os.path.lexists(folder / "index"):  # not made by us, as far as can be told
+        aside.append(moves.rename(folder / "index", _aside(folder / "index", stamp)))
+    for name in beside:
+        new, old = scratch / name, folder / name
+        if not old.parent.exists():
+            old.parent.mkdir()
+            moves.made(old.parent)
+        if old.exists() and old.read_bytes() == new.read_bytes():
+            continue
+        if os.path.lexists(old):
+            aside.append(moves.rename(old, _aside(old, stamp)))
+        moves.rename(new, old)
+    if file.exists():
+        # Under both names until it is replaced: whenever this is killed, there is a library.
+        _write_log(file)
+        aside.insert(0, moves.link(file, _aside(file, stamp)))
+    for rest in _RESTS:  # what the old file may still need, under its new name
+        if os.path.lexists(folder / (FILE + rest)):
+            moves.rename(folder / (FILE + rest), folder / (_aside(file, stamp).name + rest))
+    os.replace(scratch / FILE, file)  # from here on it is the library
+    return aside
+
+
+class _Moves:
+    """What was moved, and how to take it back: (what stands where it should not, what undoes that)."""
+
+    def __init__(self) -> None:
+        self.undo: list[tuple[Path, Callable[[], object]]] = []
+
+    def rename(self, old: Path, new: Path) -> Path:
+        """Give a file or folder a name that is free."""
+        old.rename(new)
+        self.undo.append((new, lambda: new.rename(old)))
+        return new
+
+    def link(self, old: Path, new: Path) -> Path:
+        """Give a file a second name, or a copy under it on a disk without links."""
+        self.undo.append((new, lambda: new.unlink(missing_ok=True)))
+        try:
+            os.link(old, new)
+        except OSError:
+            shutil.copy2(old, new)
+            _sync(new)
+        return new
+
+    def made(self, folder: Path) -> None:
+        """Remember a folder that was made."""
+        self.undo.append((folder, folder.rmdir))
+
+
+@contextmanager
+def _taken_back() -> Iterator[_Moves]:
+    """Undo all that was moved in a block that fails, the last first. Raises: LibraryError when that fails as well."""
+    moves = _Moves()
+    try:
+        yield moves
+    except BaseException as e:
+        left = []
+        for path, undo in reversed(moves.undo):
+            try:
+                undo()
+            except OSError:
+                left.append(path)
+        if left:
+            why = _reason(e) if isinstance(e, OSError) else str(e) or "it was stopped"
+            names = ", ".join(map(str, left))
+            raise LibraryError(
+                f"The restore failed ({why}), and not all could be put back: {names}. "
+                "Give what is called .before- its old name, or restore again."
+            ) from e
+        raise
+
+
+def _write_log(file: Path) -> None:
+    """Bring what stands in a library's log into its file, as far as that can be done."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None, timeout=5)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 # --- what may be written where ----------------------------------------------------------------------------------------
@@ -291,10 +364,17 @@ def _place(made: Path, file: Path) -> None:
         made.rename(file)
 
 
-def _put_aside(path: Path, stamp: str) -> Path:
-    other = path.with_name(f"{path.name}.before-{stamp}")
-    path.rename(other)
-    return other
+def _free_stamp(paths: Sequence[Path]) -> str:
+    """Return the time as a part of names under which none of these was put aside yet."""
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    stamps = (f"{now}-{n}" if n > 1 else now for n in count(1))
+    return next(
+        s for s in stamps if not any(os.path.lexists(f"{_aside(p, s)}{rest}") for p in paths for rest in ("", *_RESTS))
+    )
+
+
+def _aside(path: Path, stamp: str) -> Path:
+    return path.with_name(f"{path.name}.before-{stamp}")
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------

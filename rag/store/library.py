@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FILE = "library.sqlite3"
 VERSION = 2
 RESTORED = "backup"  # a key of `meta`: this file was put in place, and what index stands beside it is not of it
+RESTORING = "restore.part"  # a folder in a library's: where a restore works
 _SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE articles (
@@ -135,6 +136,7 @@ class Library:
         """
         file = config.library / FILE
         if not file.is_file():
+            _check_unfinished(config.library)
             if (config.library / "index").exists():
                 raise LibraryCorrupt(
                     f"The library in {config.library} has an index but no {FILE}. Put the file back from a backup "
@@ -620,6 +622,21 @@ class Library:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _check_unfinished(folder: Path) -> None:
+    """Refuse a folder without a library where there was one, or should be one soon. Raises: LibraryCorrupt."""
+    rests = ("-wal", "-shm", "-journal")
+    if kept := sorted(p for p in folder.glob(f"{FILE}.before-*") if not p.name.endswith(rests)):
+        raise LibraryCorrupt(
+            f"There is no {FILE} in {folder}, but {kept[-1].name}, which a restore put aside. Rename that to {FILE}, "
+            "or put a backup in its place (`recap restore FILE --force`)."
+        )
+    if (folder / RESTORING / FILE).exists():
+        raise LibraryCorrupt(
+            f"A restore into {folder} was stopped. Run `recap restore FILE --force` again, "
+            f"or remove {folder / RESTORING} to begin with an empty library."
+        )
 
 
 def take_lock(folder: Path) -> BaseFileLock:

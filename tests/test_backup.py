@@ -603,6 +603,30 @@ def test_a_damaged_backup_is_refused_and_nothing_touched(
 
 
 @pytest.mark.parametrize(
+    "statements",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON meta BEGIN DELETE FROM chunks; DELETE FROM articles; END",
+        "DROP TABLE kept; CREATE VIEW kept AS WITH RECURSIVE k(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k) SELECT n AS name, n AS content FROM k",
+        "CREATE TABLE more (x)",
+        "DROP INDEX bands_key; CREATE INDEX bands_key ON bands(key) WHERE key > 'm'",
+        "DROP TRIGGER chunks_removed",
+        "DROP TABLE kept; CREATE TABLE kept (name, content, more)",
+    ],
+)
+def test_a_backup_of_other_tables_is_refused_unread(
+    statements: str, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = sqlite3.connect(made)
+    db.executescript(statements)
+    db.close()
+    monkeypatch.setattr(module, "_digest", lambda db: pytest.fail("it was read"))
+    with pytest.raises(LibraryCorrupt, match="tables are not those of a library") as e:
+        restore(config(tmp_path / "new"), made)
+    assert sentence(e.value)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
     "name", ["../evil.txt", "uploads/../../evil", "/etc/evil", "writer.lock", "uploads/.hidden", "uploads/a/b"]
 )
 def test_a_backup_cannot_write_elsewhere(name: str, made: Path, tmp_path: Path) -> None:

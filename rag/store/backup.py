@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
-from rag.store.library import FILE, RESTORED, RESTORING, VERSION, Library, take_lock
+from rag.store.library import FILE, RESTORED, RESTORING, SCHEMA, VERSION, Library, take_lock
 
 FEEDBACK, UPLOADS = "feedback.jsonl", "uploads"  # of rag.feedback and ui.adding: what cannot be made again
 PART = ".part"  # a folder beside what is being made; nothing stands under the final name before it is verified
@@ -38,6 +39,8 @@ _DATABASE = "chroma.sqlite3"  # of rag.store.vectors: what makes a folder `index
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _INSTRUCTIONS = 50_000  # of SQLite's machine between two looks at how far it is: some ms
 _COPIED = 4 << 20  # bytes at once
+_KEPT = "CREATE TABLE kept (name TEXT PRIMARY KEY, content BLOB NOT NULL)"
+_KEPT_SCHEMA = {("table", "kept", _KEPT), ("index", "sqlite_autoindex_kept_1", "")}
 # The order is part of the digest. `indexed` is of the vector index, `backup` is where the digest stands.
 _ROWS = (
     f"SELECT key, value FROM meta WHERE key != '{RESTORED}' ORDER BY key",
@@ -397,7 +400,7 @@ def _take_along(folder: Path, made: Path) -> list[str]:
     """Put what lies beside a library into its copy, mend the full text where it is wrong, and sign it all."""
     with closing(_own(made)) as db:
         db.execute("DROP TABLE IF EXISTS kept")  # of a backup that was put in place by hand
-        db.execute("CREATE TABLE kept (name TEXT PRIMARY KEY, content BLOB NOT NULL)")
+        db.execute(_KEPT)
         names = []
         for path in _beside(folder):
             try:
@@ -461,6 +464,8 @@ def _verified(made: Path, source: Path, *, kept: bool) -> Backup:
             if version != VERSION:
                 what = f"is not of this version of Recap (it says {version}, not {VERSION})"
                 raise LibraryCorrupt(f"{source} {what}. {advice}")
+            if _schema(db) - _KEPT_SCHEMA != _own_schema():
+                raise LibraryCorrupt(f"{source} is damaged: its tables are not those of a library. {advice}")
             said = dict(db.execute("SELECT key, value FROM meta").fetchall())
             signed = json.loads(said.get(RESTORED, "{}"))
             if int(said["generation"]) < 0 or (signed.get("digest") and signed["digest"] != _digest(db)):
@@ -478,6 +483,20 @@ def _verified(made: Path, source: Path, *, kept: bool) -> Backup:
             raise
         raise LibraryCorrupt(f"{source} is damaged. {advice}") from e
     return Backup(made, n["articles"], n["chunks"], made.stat().st_size, when=str(signed.get("when", "")))
+
+
+def _schema(db: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Return the tables, indexes and triggers of a file: (type, name, SQL)."""
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master").fetchall()
+    return {(str(kind), str(name), " ".join(str(sql or "").split())) for kind, name, sql in rows}
+
+
+@cache
+def _own_schema() -> frozenset[tuple[str, str, str]]:
+    """What a library consists of. A trigger or a view of somebody's would run as the file is read, and do what it likes."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(SCHEMA)
+        return frozenset(_schema(db))
 
 
 def _own(file: Path) -> sqlite3.Connection:

@@ -38,7 +38,7 @@ FILE = "library.sqlite3"
 VERSION = 2
 RESTORED = "backup"  # a key of `meta`: this file was put in place, and what index stands beside it is not of it
 RESTORING = "restore.part"  # a folder in a library's: where a restore works
-_SCHEMA = f"""
+SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE articles (
     id TEXT PRIMARY KEY, source TEXT NOT NULL UNIQUE, url TEXT, text TEXT NOT NULL,
@@ -174,7 +174,7 @@ class Library:
             connection = sqlite3.connect(scratch, isolation_level=None)
             try:
                 connection.executescript(
-                    f"PRAGMA page_size=8192; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN; {_SCHEMA} "
+                    f"PRAGMA page_size=8192; PRAGMA journal_mode=DELETE; PRAGMA synchronous=FULL; BEGIN; {SCHEMA} "
                     f"INSERT INTO meta VALUES ('generation', '0'); PRAGMA user_version={VERSION}; COMMIT;"
                 )
             finally:

@@ -494,6 +494,7 @@ def _mend_rows(library: Library) -> Iterator[Finding]:
     if not full_text:
         _rebuild_full_text(library)
         yield Finding("library", True, "The full-text index was made again.")
+    yield from _mend_ids(library)
     tables = ("chunks", "bands", "article_events")
     stray = "FROM {} WHERE article_id NOT IN (SELECT id FROM articles)"
     if n := sum(library.rows(f"SELECT count(*) {stray.format(t)}")[0][0] for t in tables):
@@ -501,6 +502,32 @@ def _mend_rows(library: Library) -> Iterator[Finding]:
             for t in tables:
                 db.execute(f"DELETE {stray.format(t)}")
         yield Finding("library", True, f"{_many(n, 'row')} of no article were taken out.")
+
+
+def _mend_ids(library: Library) -> Iterator[Finding]:
+    """Give articles the id of their source again: then the rows that seemed to be of no article are theirs."""
+    from rag.store.library import article_id, content_key
+
+    right: dict[str, str] = {}
+    for r in library.rows("SELECT id, source FROM articles ORDER BY id"):
+        with suppress(RecapError):  # one that cannot be read is said later
+            for s in library.stored([r["id"]]):
+                whole = content_key(s.article, own_title=s.own_title, own_published=s.own_published) == s.content_key
+                if whole and r["id"] != article_id(r["source"]):  # so it is not the source that is damaged
+                    right[r["id"]] = article_id(r["source"])
+    if not right:
+        return
+    with library.transaction() as db:
+        db.execute("PRAGMA defer_foreign_keys = ON")
+        for now in right:  # all away first: one may have another's
+            db.execute("UPDATE articles SET id = 'was ' || id WHERE id = ?", (now,))
+        for now, then in right.items():
+            db.execute("UPDATE articles SET id = ? WHERE id = 'was ' || ?", (then, now))
+        for now in right.keys() - right.values():
+            for table in ("chunks", "bands", "article_events"):  # what went astray with it is made again
+                db.execute(f"DELETE FROM {table} WHERE article_id = ?", (now,))
+    for now, then in right.items():
+        yield Finding("library", True, f"The article {then} had the id {now}: it has that of its source again.")
 
 
 def _mend_chunks(library: Library, model: Embedder | None) -> Iterator[Finding]:
@@ -545,13 +572,15 @@ def _mend_chunks(library: Library, model: Embedder | None) -> Iterator[Finding]:
 
 def _is_lost(library: Library, article_id: str) -> bool:
     """Tell whether what an article's source said is no longer there as it was."""
+    from rag.store.library import article_id as source_id
     from rag.store.library import content_key
 
     try:
         s = library.stored([article_id])[0]
     except (RecapError, IndexError):
         return True
-    return content_key(s.article, own_title=s.own_title, own_published=s.own_published) != s.content_key
+    own = content_key(s.article, own_title=s.own_title, own_published=s.own_published)
+    return own != s.content_key or s.article.id != source_id(s.article.source)
 
 
 def _guarded_incomplete(library: Library, known: dict[str, str]) -> list[tuple[Article, str]]:

@@ -28,6 +28,7 @@ from rag.ingest.events import load_names, resolve_article
 from rag.ingest.read import Raw, Rejected, read
 from rag.store.embed import embed_passages
 from rag.store.library import Library, Stored, content_key, derived_digest, event_json
+from rag.store.library import article_id as article_id
 from rag.types import Article, Chunk
 
 PIPELINE_VERSION = "7"  # raise it when cleaning, copies, events or chunking change: every article is then made anew
@@ -132,11 +133,6 @@ def remake(library: Library, ids: Iterable[str]) -> int:
         part = [replace(s, derived_key="") for s in library.stored(every[at : at + _BATCH_ARTICLES])]
         _write_derived(library, part, {s.article.id: bands(s.article.text) for s in part}, run, anew=True)
     return run.embedded
-
-
-def article_id(source: str) -> str:
-    """Return the id of the article from `source`: 16 hex digits, the same on every run."""
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
 def _own(raw: Raw) -> Stored:

@@ -434,6 +434,11 @@ def _ask_index(library: Library) -> tuple[bool, str]:
     """Compare the index with the library: it has the same chunks, and finds those whose vector is known."""
     import numpy as np
 
+    from rag.store.vectors import altered
+
+    if changed := altered(library):
+        names = ", ".join(Path(name).name for name in changed)
+        return False, f"Files of the vector index are not what was written ({names}). Run `recap rebuild`."
     index = library.index
     rows = library.rows("SELECT id, vector FROM chunks ORDER BY id")
     inside = index.ids()
@@ -592,6 +597,10 @@ def _guarded_incomplete(library: Library, known: dict[str, str]) -> list[tuple[A
 
 def _mend_index(library: Library) -> Iterator[Finding]:
     """Bring the vector index up to the rows, and make it again where it is not theirs."""
+    from rag.store.vectors import altered
+
+    if altered(library):  # before it is opened: that can kill who does it
+        (library.path / "index.seal").unlink(missing_ok=True)  # then it is made again as it is opened
     behind = library.counts()["pending"] + library.rows("SELECT count(*) FROM tombstones")[0][0]
     index = library.index  # what is damaged is made again as it is opened, what is behind is brought up
     if notes := index.notes:

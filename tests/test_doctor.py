@@ -382,6 +382,18 @@ def test_the_index_is_mended(config: Config) -> None:
     assert wrong(config) == {}
 
 
+def test_an_index_that_changed_without_a_trace_is_mended(config: Config) -> None:
+    file = config.library / "index" / "chroma.sqlite3"
+    was, data = file.stat(), bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert "not what was written (chroma.sqlite3). Run `recap rebuild`" in wrong(config)["index"]
+    assert [f.name for f in mend(config)] == ["index"]
+    assert wrong(config) == {}
+    assert [(f.name, f.text) for f in mend(config)] == []
+
+
 def test_nothing_is_mended_where_nothing_is_wrong(config: Config, quick: None) -> None:
     with Library.open(config) as library:
         before = (library.generation, content(library))

@@ -18,7 +18,7 @@ import pytest
 from rag.config import Config
 from rag.ingest.pipeline import ingest, remove
 from rag.store.library import Library
-from rag.store.vectors import VectorIndex, _file_states
+from rag.store.vectors import VectorIndex, _file_states, altered
 from tests.conftest import ARTICLES, CountingEmbedder, write_articles
 
 Found = list[tuple[str, float]]
@@ -244,6 +244,20 @@ def test_damage_never_costs_an_answer_and_is_mended_by_the_next_writer(
     with open_library(folder) as reader:
         assert reader.index._collection is not None
         assert reader.index.notes == []
+
+
+def test_a_graph_that_changed_without_a_trace_is_found_by_who_reads_all_of_it(persisted: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(persisted, tmp_path / "library"))
+    [file] = files(folder / "index", "data_level0.bin")
+    was, data = file.stat(), bytearray(file.read_bytes())
+    with open_library(folder) as library:
+        assert altered(library) == []
+        data[300:310] = bytes(byte ^ 1 for byte in data[300:310])
+        file.write_bytes(data)
+        os.utime(file, ns=(was.st_atime_ns, was.st_mtime_ns))
+        assert [Path(name).name for name in altered(library)] == ["data_level0.bin"]
+        (folder / "index.seal").unlink()
+        assert altered(library) == []  # it is made again
 
 
 def test_a_reader_says_that_the_index_is_damaged(persisted: Path, tmp_path: Path) -> None:

@@ -466,6 +466,23 @@ class VectorIndex:
         return done.returncode == 0
 
 
+def altered(library: Library) -> list[str]:
+    """Return the files of an index that are not, byte for byte, what its writer sealed.
+
+    To read them all takes too long for every opening, which compares sizes and times. An index without a seal, or with
+    another library's, is not looked at: it is made again as it is opened.
+    """
+    folder = library.path.resolve() / "index"
+    try:
+        sealed = json.loads((library.path / "index.seal").read_text(encoding="utf-8"))
+        if sealed.pop(_MARK, None) != library.meta(_MARK):
+            return []
+        # a reader that opened Chroma's database has left no hash of it
+        return [str(k) for k, (_, _, digest) in sealed.items() if digest and _digest(folder / k) != digest]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return []
+
+
 def _file_states(folder: Path, *, hashed: bool = False) -> States:
     """Sizes, times and hashes of the index's files; what SQLite makes and unmakes on its own is left out."""
     return {

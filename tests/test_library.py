@@ -21,6 +21,7 @@ import pytest
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing, RecapError
 from rag.ingest.pipeline import ingest, remove
+from rag.store.backup import backup
 from rag.store.library import FILE, Library
 from tests.conftest import ARTICLES, CountingEmbedder, write_articles
 
@@ -545,6 +546,82 @@ def test_sixteen_threads_search_one_library(copy: Path) -> None:
         for t in threads:
             t.join()
         assert together == alone
+
+
+def emptied(folder: Path) -> None:
+    for p in folder.iterdir():
+        shutil.rmtree(p) if p.is_dir() else p.unlink()
+
+
+def test_a_reader_makes_no_library_where_it_was_removed(copy: Path, tmp_path: Path) -> None:
+    with Library.open(config(copy), embedder=CountingEmbedder()) as reader:
+        assert reader.articles()
+        emptied(copy)
+        for _ in range(2):
+            with pytest.raises(LibraryError) as e:
+                reader.articles()
+            assert sentence(e.value)
+        assert not (copy / FILE).exists()
+
+
+def test_a_reader_goes_on_with_the_library_that_took_the_place_of_its_own(copy: Path, tmp_path: Path) -> None:
+    folder = write_articles(tmp_path / "new", {"a.txt": f"A new story\n\n{'The pier was painted green. ' * 20}"})
+    with Library.open(config(copy), embedder=CountingEmbedder()) as reader:
+        vector = CountingEmbedder().embed(["pier painted green"])[0]
+        for read in (
+            reader.articles,
+            reader.events,
+            lambda: reader.size,
+            lambda: reader.search_text(["pier"], limit=3),
+        ):
+            read()  # type: ignore[operator]
+        reader.index.search(vector, limit=3)
+        generation = reader.generation
+        emptied(copy)
+        with Library.open(config(copy), create=True, embedder=CountingEmbedder()) as other:
+            ingest(other, [str(folder)])
+            other.set_meta({"generation": str(generation - 2)})  # one for this, one for the seal
+            [article] = other.articles()
+        assert reader.generation == generation
+        assert reader.articles() == [article]
+        assert reader.size == len(reader.chunks(article.id))
+        assert reader.chunks_by_id([i for i, _ in reader.search_text(["pier"], limit=3)])
+        found = [i for i, _ in reader.index.search(vector, limit=50)]
+        assert set(found) == {c.id for c in reader.chunks(article.id)}
+
+
+def test_a_writer_stops_where_its_file_was_replaced(copy: Path, tmp_path: Path) -> None:
+    with Library.open(config(copy), write=True, embedder=CountingEmbedder()) as writer:
+        shutil.copy(copy / FILE, tmp_path / "other")
+        (tmp_path / "other").replace(copy / FILE)
+        with pytest.raises(LibraryError, match="replaced while it was written to") as e:
+            writer.set_meta({"a": "b"})
+        assert sentence(e.value)
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a%3Fb", "a b'", 'é"é'])
+def test_any_folder_name_will_do(name: str, copy: Path) -> None:
+    folder = copy.rename(copy.with_name(name))
+    with Library.open(config(folder), write=True, embedder=CountingEmbedder()) as library:
+        assert library.articles()
+
+
+def test_a_library_that_cannot_be_written_is_read(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("a folder that root cannot write needs a mount")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run([mount, "--bind", str(copy), str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let us mount")
+    try:
+        subprocess.run([mount, "-o", "remount,bind,ro", str(disk)], check=True)
+        with Library.open(config(disk), embedder=CountingEmbedder()) as reader:
+            assert reader.articles()
+            assert reader.search_text(["harbour"], limit=3)
+            assert backup(reader, tmp_path / "b").articles == len(reader.articles())
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_threads_that_ended_leave_no_connection_open(copy: Path) -> None:

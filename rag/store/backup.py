@@ -26,7 +26,7 @@ from pathlib import Path
 
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
-from rag.store.library import FILE, RESTORED, RESTORING, SCHEMA, VERSION, Library, take_lock
+from rag.store.library import FILE, RESTORED, RESTORING, SCHEMA, VERSION, Library, connect, take_lock
 
 FEEDBACK, UPLOADS = "feedback.jsonl", "uploads"  # of rag.feedback and ui.adding: what cannot be made again
 PART = ".part"  # a folder beside what is being made; nothing stands under the final name before it is verified
@@ -384,7 +384,7 @@ def _aside(path: Path, stamp: str) -> Path:
 
 
 def _copy_rows(source: Path, made: Path, tell: Progress) -> None:
-    with closing(sqlite3.connect(source, isolation_level=None, timeout=30)) as db:
+    with closing(connect(source)) as db:
         pages, free = (db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count"))
         whole = max(1, (pages - free) * db.execute("PRAGMA page_size").fetchone()[0])
 

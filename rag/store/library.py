@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 import threading
 from bisect import bisect_left
@@ -116,6 +117,7 @@ class Library:
         self._full_text: FullText | None = None
         self._size: tuple[int, int] | None = None
         self._articles: _Kept | None = None
+        self._known: tuple[int, ...] | None = None  # which file it was that was opened
 
     @classmethod
     def open(
@@ -205,20 +207,40 @@ class Library:
     @property
     def _db(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is not None and not connection.in_transaction and self._local.state != _state(self.path / FILE):
+            # Every thread closes its own: another's may be in use. What was read of the old file is of no use to any.
+            connection.close()
+            connection = self._local.connection = None
         if connection is None:
-            connection = sqlite3.connect(self.path / FILE, isolation_level=None, timeout=30, check_same_thread=False)
+            state = _state(self.path / FILE)
+            with self._guard:
+                if self._known not in (None, state):
+                    if self._lock is not None:
+                        raise LibraryError(
+                            f"The file {self.path / FILE} was removed or replaced while it was written to. Run it again."
+                        )
+                    self._forget()
+                self._known = state
+            connection = connect(self.path / FILE)
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA temp_store=MEMORY")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-            self._local.connection = connection
+            self._local.connection, self._local.state = connection, state
             with self._guard:
                 # Servers make and drop threads all day: without this every one would leave a file open.
                 for thread in [t for t in self._connections if not t.is_alive()]:
                     self._connections.pop(thread).close()
                 self._connections[threading.current_thread()] = connection
         return connection
+
+    def _forget(self) -> None:
+        """Drop what is kept in memory of a file that is no longer there."""
+        self._events = self._matrix = self._full_text = self._size = self._articles = None
+        if self._index is not None:
+            self._index.drop()
+            self._index = None
 
     @property
     def writable(self) -> bool:
@@ -637,6 +659,35 @@ def _check_unfinished(folder: Path) -> None:
             f"A restore into {folder} was stopped. Run `recap restore FILE --force` again, "
             f"or remove {folder / RESTORING} to begin with an empty library."
         )
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    """Open a library file that is there; none is made.
+
+    In a folder that cannot be written SQLite could not make the files that it keeps beside one: what has no log is then
+    read as a file that nobody changes.
+    """
+    how = "mode=ro&immutable=1" if _is_fixed(file) else "mode=rw"
+    return sqlite3.connect(
+        f"{file.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30, check_same_thread=False
+    )
+
+
+def _is_fixed(file: Path) -> bool:
+    try:
+        log = file.with_name(f"{file.name}-wal").stat().st_size
+    except OSError:
+        log = 0
+    return not log and not os.access(file.parent, os.W_OK)
+
+
+def _state(file: Path) -> tuple[int, ...]:
+    """Which file it is that stands there; of one that is read as if nobody changed it, which version of it."""
+    try:
+        s = file.stat()
+    except OSError:
+        return ()
+    return (s.st_dev, s.st_ino, *((s.st_size, s.st_mtime_ns) if _is_fixed(file) else ()))
 
 
 def take_lock(folder: Path) -> BaseFileLock:

@@ -317,6 +317,10 @@ class VectorIndex:
             os.close(self._held)
             self._held = None
 
+    def drop(self) -> None:
+        """Let go of Chroma without a look at the files: they are another library's by now."""
+        self._disconnect()
+
     def _disconnect(self) -> None:
         system, self._system, self._collection = self._system, None, None
         if system is not None:

@@ -433,6 +433,17 @@ def test_places_that_no_backup_can_be_written_to(library: Library, tmp_path: Pat
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
+@pytest.mark.parametrize("rest", ["-wal", "-shm", "-journal"])
+def test_a_log_of_another_file_is_not_taken_for_the_backups(rest: str, library: Library, tmp_path: Path) -> None:
+    (tmp_path / f"b{rest}").write_bytes(b"left")
+    for force in (False, True):
+        with pytest.raises(LibraryError, match=f"b{rest} stands beside it") as e:
+            backup(library, tmp_path / "b", force=force)
+        assert sentence(e.value)
+    assert not (tmp_path / "b").exists()
+    assert (tmp_path / f"b{rest}").read_bytes() == b"left"
+
+
 def test_a_second_backup_to_the_same_file_at_once_is_refused(library: Library, tmp_path: Path) -> None:
     inside, go = threading.Event(), threading.Event()
 
@@ -600,6 +611,15 @@ def test_a_damaged_backup_is_refused_and_nothing_touched(
         assert str(made) in str(e.value)
     assert not (tmp_path / "new").exists()
     assert {p: p.read_bytes() for p in sorted(library.path.rglob("*")) if p.is_file()} == before
+
+
+def test_a_backup_of_a_newer_version_asks_for_that(made: Path, tmp_path: Path) -> None:
+    db = sqlite3.connect(made)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(LibraryCorrupt, match=r"newer version .*Update Recap") as e:
+        restore(config(tmp_path / "new"), made)
+    assert sentence(e.value)
 
 
 @pytest.mark.parametrize(

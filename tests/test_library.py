@@ -621,7 +621,31 @@ def test_a_library_that_cannot_be_written_is_read(copy: Path, tmp_path: Path, mo
             assert reader.search_text(["harbour"], limit=3)
             assert backup(reader, tmp_path / "b").articles == len(reader.articles())
     finally:
-        subprocess.run(["umount", str(disk)], check=True)
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_a_log_of_a_file_that_is_gone_is_not_taken_for_a_new_ones(copy: Path, tmp_path: Path) -> None:
+    with Library.open(config(copy), write=True, embedder=CountingEmbedder()) as library:
+        library.set_meta({"old": "yes"})
+        left = (copy / f"{FILE}-wal").read_bytes()
+        assert left
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    (folder / f"{FILE}-wal").write_bytes(left)
+    with Library.open(config(folder), create=True, embedder=CountingEmbedder()) as library:
+        assert library.meta("old") is None
+        assert library.articles() == []
+    [aside] = folder.glob(f"{FILE}-wal.before-*")
+    assert aside.read_bytes() == left
+
+
+def test_a_library_of_a_newer_version_is_left_to_it(copy: Path) -> None:
+    version(99)(copy / FILE)
+    for how in ({}, {"write": True}, {"create": True}):
+        with pytest.raises(LibraryCorrupt, match=r"newer version of Recap .*Update Recap") as e:
+            Library.open(config(copy), **how)  # type: ignore[arg-type]
+        assert sentence(e.value)
+        assert "remove" not in str(e.value)
 
 
 def test_threads_that_ended_leave_no_connection_open(copy: Path) -> None:

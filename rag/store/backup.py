@@ -254,6 +254,9 @@ def _check_place(library: Path, file: Path, *, force: bool) -> None:
         raise LibraryError(f"{file} lies in the library's own folder and would be lost with it. Name a file elsewhere.")
     if os.path.lexists(file) and not (file.is_file() or file.is_symlink()):
         raise LibraryError(f"{file} is no regular file. Name another.")
+    for rest in (file.with_name(file.name + rest) for rest in _RESTS):
+        if os.path.lexists(rest):  # SQLite would take it for the backup's, and write it into it
+            raise LibraryError(f"{rest} stands beside it, left by another file. Remove it, or name another file.")
     if os.path.lexists(file) and not force:
         raise LibraryError(f"{file} is there already and was left as it is. Name another, or add --force.")
 
@@ -461,6 +464,9 @@ def _verified(made: Path, source: Path, *, kept: bool) -> Backup:
     try:
         with closing(_own(made)) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                what = f"was made by a newer version of Recap (it says {version}, not {VERSION})"
+                raise LibraryCorrupt(f"{source} {what}. Nothing was changed. Update Recap, then run it again.")
             if version != VERSION:
                 what = f"is not of this version of Recap (it says {version}, not {VERSION})"
                 raise LibraryCorrupt(f"{source} {what}. {advice}")

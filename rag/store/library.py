@@ -14,9 +14,9 @@ import sqlite3
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -181,12 +181,21 @@ class Library:
                 )
             finally:
                 connection.close()
+            now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+            for rest in ("-wal", "-shm", "-journal"):  # of a file that is gone: SQLite would write them into this one
+                with suppress(FileNotFoundError):
+                    (self.path / (FILE + rest)).rename(self.path / f"{FILE}{rest}.before-{now}")
             scratch.rename(self.path / FILE)  # never a half-made library, even after kill -9
 
     def _check(self, *, verify: bool) -> None:
         file = self.path / FILE
         with _translated(self.path):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > VERSION:
+                raise LibraryCorrupt(
+                    f"The library {file} was made by a newer version of Recap (it says {version}, not {VERSION}). "
+                    "Update Recap; if it is up to date, put a backup in its place (`recap restore FILE --force`)."
+                )
             if version != VERSION:
                 raise LibraryCorrupt(
                     f"The file {file} is not a library of this version of Recap (it says {version}, not {VERSION}). "

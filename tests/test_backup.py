@@ -179,6 +179,24 @@ def test_progress_is_told(library: Library, tmp_path: Path, monkeypatch: pytest.
     assert max(share for _, share in told) > 0.3
 
 
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_written_is_open_to_no_more_people_than_what_it_replaces(library: Library, tmp_path: Path) -> None:
+    feedback.add(library.path, feedback.Feedback(verdict="down", question="who sang?"))
+    file, folder = tmp_path / "b", tmp_path / "new"
+    seen: set[int] = set()
+    backup(library, file, progress=lambda *_: seen.add(mode(tmp_path / f"b{PART}")))
+    assert (mode(file), seen) == (0o600, {0o700})
+    restore(config(folder), file)
+    assert (mode(folder / FILE), mode(folder / FEEDBACK)) == (0o600, 0o600)
+    (folder / FILE).chmod(0o640)
+    file.chmod(0o644)
+    done = restore(config(folder), file, force=True)
+    assert (mode(folder / FILE), mode(folder / FEEDBACK), mode(done.aside[0])) == (0o640, 0o600, 0o640)
+
+
 # --- what is there is not lost ----------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ _BACKUP_LEFT = (FILE, *(FILE + rest for rest in _RESTS), "writer.lock")
 _RESTORE_LEFT = (*_BACKUP_LEFT, "index", FEEDBACK, UPLOADS)  # and what begins with "index."
 _DATABASE = "chroma.sqlite3"  # of rag.store.vectors: what makes a folder `index` one of ours
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_PRIVATE = 0o600  # a library holds what people asked and uploaded
 _INSTRUCTIONS = 50_000  # of SQLite's machine between two looks at how far it is: some ms
 _COPIED = 4 << 20  # bytes at once
 _KEPT = "CREATE TABLE kept (name TEXT PRIMARY KEY, content BLOB NOT NULL)"
@@ -87,6 +88,7 @@ def backup(library: Library, file: Path, *, force: bool = False, progress: Progr
         beside = _take_along(library.path, made)
         tell("Verifying", 0.0)
         found = _verified(made, library.path, kept=True)
+        made.chmod(_PRIVATE)
         _sync(made)
         if force:
             os.replace(made, file)
@@ -134,7 +136,7 @@ def restore(config: Config, file: Path, *, force: bool = False, progress: Progre
 
 def _restore(config: Config, file: Path, tell: Progress) -> Backup:
     folder, scratch = config.library, config.library / SCRATCH
-    scratch.mkdir()
+    scratch.mkdir(mode=0o700)
     _copy_file(file, scratch / FILE, tell)
     tell("Verifying", 0.0)
     found = _verified(scratch / FILE, file, kept=False)
@@ -165,6 +167,9 @@ def _swap(folder: Path, scratch: Path, beside: Sequence[str], moves: _Moves) -> 
         moves.rename(folder / "index", scratch / "index.old")
     elif os.path.lexists(folder / "index"):  # not made by us, as far as can be told
         aside.append(moves.rename(folder / "index", _aside(folder / "index", stamp)))
+    for name in (FILE, *beside):  # never open to more people than what it replaces
+        there = (folder / name).is_file()
+        (scratch / name).chmod(stat.S_IMODE((folder / name).stat().st_mode) if there else _PRIVATE)
     for name in beside:
         new, old = scratch / name, folder / name
         if not old.parent.exists():
@@ -306,7 +311,7 @@ def _is_library(folder: Path) -> bool:
 def _scratch(part: Path, library: Path) -> Iterator[None]:
     """Make a folder, ours alone, and take it away in the end; what a killed backup left in it goes first."""
     _check_scratch(part, library)
-    part.mkdir(exist_ok=True)
+    part.mkdir(mode=0o700, exist_ok=True)
     try:
         lock = take_lock(part)
     except LibraryLocked as e:

@@ -378,7 +378,7 @@ def _remove(args: argparse.Namespace) -> int:
             elif len(found) > 1:
                 ids = ", ".join(f"{a.id} ({_shown(a.source)})" for a in found)
                 raise RecapError(f"{name} names {len(found)} articles: {ids}. Nothing was removed; give an id.")
-            gone += found
+            gone += [a for a in found if a not in gone]
         remove(library, [a.id for a in gone])
         total = library.counts()["articles"]
     if args.json:

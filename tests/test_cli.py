@@ -293,7 +293,7 @@ def test_ingest_articles_remove(recap: Shell, tmp_path: Path) -> None:
     assert "seven-legged" not in recap("articles").stdout
     report_id = next(a["id"] for a in listed if a["url"].endswith("report.txt"))
 
-    done = recap("remove", report_id, "articles/gallery.txt", "nothing.txt", status=1)
+    done = recap("remove", report_id, "articles/gallery.txt", report_id, "nothing.txt", status=1)  # one is named twice
     assert "2 removed. The library holds 2 articles." in done.stdout
     assert done.stderr == "There is no article nothing.txt in the library. `recap articles` lists them.\n"
     assert {a["source"].rpartition("/")[2] for a in json.loads(recap("articles", "--json").stdout)["articles"]} == {

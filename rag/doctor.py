@@ -345,7 +345,9 @@ def _wrong_structure(library: Library) -> str:
 
 
 def _incomplete(library: Library, *, most: int) -> Iterator[tuple[Article, str]]:
-    """Yield articles of which a part is in no chunk, or that do not stand under their events; `most` are looked at."""
+    """Yield articles of which a part is in no chunk, or that do not stand under their events or copies; `most` are looked at."""
+    from rag.ingest.pipeline import has_its_copies
+
     ids = [r["id"] for r in library.rows("SELECT id FROM articles ORDER BY id")]
     for i in ids[:: max(1, -(-len(ids) // most))]:
         with library.snapshot():
@@ -364,6 +366,11 @@ def _incomplete(library: Library, *, most: int) -> Iterator[tuple[Article, str]]
         told = {(e.key, e.edition, int(n == 0)) for n, e in enumerate(article.events)}
         if {tuple(r) for r in rows} != told:
             yield article, "The events"
+            continue
+        with library.snapshot():
+            alike = all(has_its_copies(library, s) for s in library.stored([i]))
+        if not alike:
+            yield article, "The copies"
 
 
 def _vectors(library: Library) -> Iterator[Finding]:

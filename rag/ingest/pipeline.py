@@ -135,6 +135,16 @@ def remake(library: Library, ids: Iterable[str]) -> int:
     return run.embedded
 
 
+def has_its_copies(library: Library, s: Stored) -> bool:
+    """Tell whether an article stands under the bands and the copies that its text makes; True where settings are to change."""
+    if library.meta("settings") != _settings_key(library):
+        return True
+    i, keys = s.article.id, bands(s.article.text)
+    stored = sorted(r["key"] for r in library.rows("SELECT key FROM bands WHERE article_id = ?", (i,)))
+    rows = library.rows("SELECT a, b FROM copies WHERE a = ?1 OR b = ?1", (i,))
+    return stored == sorted(keys) and {(r["a"], r["b"]) for r in rows} == _copies(library, {i: s}, {i: keys})
+
+
 def _own(raw: Raw) -> Stored:
     cleaned = clean(raw.text, title=raw.title, authors=raw.authors, outlet=raw.outlet, published=raw.published)
     article = Article(

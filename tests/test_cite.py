@@ -618,7 +618,11 @@ def test_units_directions_and_doers_must_be_those_of_the_passage(true: str, fals
 def test_a_number_may_stand_in_a_part_of_its_own() -> None:
     said = "Guitarist Ada Moss, 86, took the prize after 12 years. Up from 4,800 last year, 6,200 people came."
     sources = read_sources([hit(1, said, VMA24, date(2024, 9, 12), "R")])
-    for sentence in ("The 86-year-old guitarist Ada Moss took the prize.", "6,200 people came, up from 4,800."):
+    for sentence in (
+        "The 86-year-old guitarist Ada Moss took the prize.",
+        "6,200 people came, up from 4,800.",
+        "Some 4,800 came last year.",
+    ):
         assert check_sentence(f"{sentence} [1]", sources=sources).verdict == "supported"
 
 

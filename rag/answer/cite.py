@@ -775,7 +775,7 @@ def _counted_otherwise(facts: Facts, inside: Sequence[Facts]) -> bool:
             if not own or not other or not stems or not all(own):
                 continue  # "Ada Moss, 86, ..." is of the words around it
             there, elsewhere = (max(len(stems & b) for b in part) for part in (own, other))
-            if elsewhere > there and 2 * elsewhere >= len(stems):
+            if elsewhere > there and 2 * elsewhere >= len(stems) and elsewhere >= min(2, len(stems)):
                 return not any(len(stems & b) >= elsewhere for g in inside for o, b in g.counted if values & o)
     return False
 

@@ -370,7 +370,8 @@ def _figures(words: Sequence[Word], used: set[int]) -> tuple[dict[int, float], s
 _UNITS = {
     word: unit
     for unit, words in {
-        "dollar": "dollar dollars usd cent cents",
+        "dollar": "dollar dollars usd",
+        "cent": "cent cents",
         "euro": "euro euros eur",
         "pound": "pound pounds gbp lb lbs sterling",
         "yen": "yen jpy",
@@ -405,9 +406,7 @@ _KINDS_OF = frozenset(str.split("us u.s american canadian australian square cubi
 def _unit(text: str, words: Sequence[Word], i: int) -> str:
     """Name the unit of the number whose last word is i: what stands before it as a sign, or behind it as a word."""
     first = i
-    while (first and words[first].text in NUMBERS | _SCALES and words[first - 1].text in NUMBERS | _SCALES) or (
-        first and words[first].text in _SCALES
-    ):
+    while first and (words[first].text in _SCALES or (_spelt(words[first]) and _spelt(words[first - 1]))):
         first -= 1
     if sign := _SIGNS.get(text[words[first].start - 1 : words[first].start]):
         return sign
@@ -419,6 +418,10 @@ def _unit(text: str, words: Sequence[Word], i: int) -> str:
     if after[:1] == ["per"] and after[1:] != ["cent"]:
         return ""
     return _UNITS.get(after[0], "") if after else ""
+
+
+def _spelt(word: Word) -> bool:
+    return word.text in NUMBERS or word.text in _SCALES
 
 
 def _changes(words: Sequence[Word], numbers: Mapping[int, float]) -> frozenset[tuple[float, float]]:
@@ -435,7 +438,7 @@ def _changes(words: Sequence[Word], numbers: Mapping[int, float]) -> frozenset[t
     return frozenset(found)
 
 
-_PART = re.compile(r"[,;:()—–]|\b(?:and|but|while|whereas)\b", re.IGNORECASE)
+_PART = re.compile(r"[;()—–]|[,:](?!\d)|\b(?:and|but|while|whereas)\b", re.IGNORECASE)
 
 
 def _counted(
@@ -443,10 +446,7 @@ def _counted(
 ) -> tuple[tuple[frozenset[float], frozenset[str]], ...]:
     """Read the numbers and places off each part of a sentence that has some, and the stems beside them."""
     found = []
-    bounds = [
-        0,
-        *(m.start() for m in _PART.finditer(text) if not text[m.start() - 1 : m.end() + 1].strip(",").isdecimal()),
-    ]
+    bounds = [0, *(m.start() for m in _PART.finditer(text))]
     for start, end in zip(bounds, [*bounds[1:], len(text)], strict=True):
         own = [i for i, w in enumerate(words) if start <= w.start < end]
         places = (re.fullmatch(r"(\d{1,3})(?:st|nd|rd|th)", words[i].text) for i in own)
@@ -550,12 +550,11 @@ def _negated(words: Sequence[Word], named: Collection[int]) -> frozenset[str]:
     """Find the stems that are denied: "did not win", "nearly won", "rejected a claim that she won"."""
     out: set[str] = set()
     for i, w in enumerate(words):
-        that = next((k for k in range(i + 1, min(i + 5, len(words))) if words[k].text == "that"), None)
         if w.text in _NEARLY:
             if i + 1 == len(words) or not _is_done(words[i + 1].text):
                 continue  # "nearly 500 people", "almost all", "almost immediately"
-        elif w.text in _REJECTED and that is not None:
-            i = that
+        elif w.text in _REJECTED and "that" in (said := [x.text for x in words[i + 1 : i + 5]]):
+            i += 1 + said.index("that")
         elif not (w.text in _NEG or w.text.endswith("n't") or w.text in ("cant", "didnt")):
             continue
         after = (

@@ -900,7 +900,7 @@ def feed(data: bytes, given: Given, folder: Path, rng: random.Random) -> None:
         raise rng.choice((ReadError, BlockedURL))("It is gone.")
 
     page = Page("https://example.org/feed", "feed", data)
-    for found in _read_feed(page, get=get, sandbox=_Here(), seen=set()):  # type: ignore[arg-type]
+    for found in _read_feed(page, get=get, sandbox=_Here(), seen=set(), clock=lambda: 0.0):  # type: ignore[arg-type]
         if isinstance(found, Raw):
             assert found.text
             _sound(found, given, rng)

@@ -41,6 +41,7 @@ _LAST_YEAR = re.compile(r"\b(?:last|this) year(?:['’]?s)?(?: (?:one|show|editi
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers|they|them|their|theirs|himself|herself|themselves)\b", re.I)
 _THING = re.compile(r"\b(?:it|its|that|this|there|those|these)\b", re.I)
 _IT = re.compile(r"\b(?:it|there|that(?!\s+\w))\b", re.I)
+_WHOLE = re.compile(r"(?:when|where|who|what|which|how)\b.*?\b(?:was|were|is|are|did|do|does|will)\b", re.I)
 _OCCASION = re.compile(
     r"\b(?:the|that|this)\s+(?:same\s+)?(?:show|ceremony|event|awards?(?: show)?|night|gala|festival|match|game|concert|edition)\b",
     re.I,
@@ -129,7 +130,8 @@ def standalone(question: str, history: Sequence[Turn], *, as_of: date, names: Na
     fragment = not [
         w for w in content_words(rest) if w not in ("happened", "edition", "ones", "year", "awards", "show")
     ]
-    if (own_year or own_event) and fragment:  # "and in 2024?", "what about the Grammys?"
+    whole = _WHOLE.match(bare) and not _THING.search(bare) and own_event is not None
+    if (own_year or own_event) and fragment and not whole:  # "and in 2024?", "what about the Grammys?"
         changed = (
             _with_event(before, own_event, names)
             if own_event and own_event.key != (event.key if event else "")
@@ -143,6 +145,8 @@ def standalone(question: str, history: Sequence[Turn], *, as_of: date, names: Na
         return _put_name(before, spoken.asked_about, bare)
     if detail := _put_detail(question, before, spoken.answered):
         return detail
+    if _refers_inside(question, library=library, names=names):
+        spoken = _Spoken([], [])
     text = question
     text = _put_picture(text, before, reply, names)
     if spoken.person:
@@ -344,6 +348,23 @@ def _is_name_fragment(question: str, bare: str, *, library: Library) -> bool:
     )
 
 
+# Who does or owns something, and not to whom it is done: "what did Ann Lee say of her song", but not "who hugged her".
+_OWNED = r"(?!(?:at|in|on|with|to|for|from|by|during|and|after|before|about|when|while)\b)[a-z]"
+_INSIDE = re.compile(rf"\b(?:he|she|they|(?:his|her|their)(?=\s+{_OWNED}))\b", re.I)
+
+
+def _refers_inside(question: str, *, library: Library, names: Names) -> bool:
+    """Tell whether a pronoun means somebody whom the question itself names before it; a place named there does not count."""
+    if (m := _INSIDE.search(question)) is None:
+        return False
+    before = question[: m.start()]
+    for name in _names_in(before, library=library, names=names):
+        at = fold(before).find(fold(name))
+        if at >= 0 and not re.search(r"\b(?:at|in|on|of|the|from|for)\s+$", before[:at], re.I):
+            return True
+    return False
+
+
 def _put_name(question: str, asked: list[str], name: str) -> str:
     for old in asked:
         m = re.search(re.escape(old), question, re.I)
@@ -358,10 +379,8 @@ def _resolve_words(text: str, spoken: _Spoken, event: Event | None, *, person_on
     person = spoken.person
     if person and (m := _PERSON.search(text)):
         word = m.group().lower()
-        possessive = word in ("his", "their", "hers", "theirs") or (
-            word == "her" and bool(re.match(r"\s+[a-z]", text[m.end() :])) and not re.match(
-                r"\s+(?:at|in|on|with|to|for|from|by|during|and|after|before|about|when|while)\b", text[m.end() :])
-        )  # fmt: skip
+        owns = word == "her" and re.match(rf"\s+{_OWNED}", text[m.end() :])
+        possessive = word in ("his", "their", "hers", "theirs") or owns
         put = _possessive(person) if possessive else person
         text = f"{text[: m.start()]}{put}{text[m.end() :]}"
     elif not person_only and (m := _IT.search(text)):

@@ -326,3 +326,20 @@ def test_the_time_of_day_is_a_time_and_never_the_day(
     library = make_library()
     ingest(library, [str(file)])
     assert ask(library, question).short == short
+
+
+def test_they_are_the_group_that_the_sentence_names_and_not_the_people_before_it(
+    tmp_path: Path, make_library: Callable[..., Library]
+) -> None:
+    file = tmp_path / "gala.txt"
+    file.write_text(
+        "Backstage at the 2023 Lantern Music Awards\n\n"
+        "1. Tilda Noor and Bruno Salt shared a bench.\n\n"
+        "2. The sisters of HARBOR posed for the cameras; they came back together to hand Ana Lima the prize for Best Song.\n"
+    )
+    library = make_library()
+    ingest(library, [str(file)])
+    answer = ask(library, "who handed Ana Lima the prize for Best Song")
+    assert answer.short is not None
+    assert "HARBOR" in answer.short
+    assert "Tilda Noor" not in answer.text

@@ -229,6 +229,8 @@ def _read_person(asked: Asked, u: Unit, score: float) -> Span | None:
             pronoun = re.search(r"\b(?:he|she|they|[Tt]he (?:pair|duo|trio|group|couple))\b", u.text[:anchor], re.I)
             if same:
                 return span(u, run_text(same[-1]), score + 0.1)
+            if pronoun and (group := _GROUP.match(u.text)) and group.end() <= pronoun.start():
+                return span(u, group[1], score + 0.05)
             if u.implied and (pronoun or not before) and not said_already(asked, u.implied):
                 return span(u, listing(u.implied), score + 0.05)
             if before:
@@ -246,6 +248,12 @@ def _read_person(asked: Asked, u: Unit, score: float) -> Span | None:
     if u.implied and not said_already(asked, u.implied):
         return span(u, listing(u.implied), score - 0.1)
     return None
+
+
+# "The guys of NSYNC got back together; they ...": they are those, and nobody whom the sentences before named
+_GROUP = re.compile(
+    r"\W*((?:The|All|Both|Some)\s+(?:[a-z][\w-]*\s+){1,3}(?:of|from|in)\s+(?:the\s+)?[A-Z*][\w*’-]+(?:\s[A-Z][\w’-]+)*)"
+)
 
 
 def _owner(noun: str, text: str) -> str | None:

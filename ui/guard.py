@@ -21,7 +21,7 @@ import re
 import secrets
 import socket
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from itertools import islice
@@ -100,9 +100,7 @@ class Guard:
         self.hosts = trusted_hosts(host)
         self.any_address = not is_loopback(host)
         self.tries = {n: limits.Window(n, TRIES_IN_S, clock) for n in (TRIES, TRIES_NAME, TRIES_ALL)}
-        self.known: OrderedDict[str, None] = (
-            OrderedDict()
-        )  # addresses that somebody has signed in from, the latest last
+        self.known = limits.Latest(KNOWN)  # addresses that somebody has signed in from
         self.requests = limits.Meter(limits.REQUESTS, clock)
         self.sessions = limits.Sessions(clock)
         self.uploaded = limits.Window(UPLOADED, UPLOADED_IN_S, clock)
@@ -219,10 +217,7 @@ class Guard:
             if message["type"] == "http.response.start" and message["status"] < 400:
                 for most, key in keys:
                     self.tries[most].forgive(key)
-                self.known[where] = None
-                self.known.move_to_end(where)
-                if len(self.known) > KNOWN:
-                    self.known.popitem(last=False)
+                self.known.note(where)
             await send(message)
 
         await self.app(scope, _replay(body, receive), heard)

@@ -96,6 +96,27 @@ class Meter:
             return True
 
 
+class Latest:
+    """Remembers the latest used of names, at most so many."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._names: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def note(self, name: str) -> None:
+        """Make a name the latest, and forget the oldest of too many."""
+        self._names[name] = None
+        self._names.move_to_end(name)
+        if len(self._names) > self.most:
+            self._names.popitem(last=False)
+
+
 class Sessions:
     """Counts the sessions that each place makes. A browser names its own, and each new one takes the place of the oldest.
 
@@ -104,7 +125,7 @@ class Sessions:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.made = Window(NEW, NEW_IN_S, clock)
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known = Latest(KEPT)
 
     def admits(self, who: Visitor) -> bool:
         """Tell whether a session is known, or may be made. Who has no place is at this machine: they are not counted."""
@@ -113,10 +134,7 @@ class Sessions:
                 return False
             if who.place:
                 self.made.note(who.place)
-            self._known[who.session] = None
-        self._known.move_to_end(who.session)
-        if len(self._known) > KEPT:
-            self._known.popitem(last=False)
+        self._known.note(who.session)
         return True
 
 

@@ -26,14 +26,13 @@ from pathlib import Path
 
 from rag.config import Config
 from rag.errors import LibraryCorrupt, LibraryError, LibraryLocked, LibraryMissing
-from rag.store.library import FILE, RESTORED, RESTORING, SCHEMA, VERSION, Library, connect, take_lock
+from rag.store.library import BESIDE, FILE, RESTORED, RESTORING, SCHEMA, VERSION, Library, connect, take_lock
 
 FEEDBACK, UPLOADS = "feedback.jsonl", "uploads"  # of rag.feedback and ui.adding: what cannot be made again
 PART = ".part"  # a folder beside what is being made; nothing stands under the final name before it is verified
 SCRATCH = RESTORING
-_RESTS = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file
 # What a run that was killed can have left in its scratch folder; the lock last, it says that the rest is ours.
-_BACKUP_LEFT = (FILE, *(FILE + rest for rest in _RESTS), "writer.lock")
+_BACKUP_LEFT = (FILE, *(FILE + rest for rest in BESIDE), "writer.lock")
 _RESTORE_LEFT = (*_BACKUP_LEFT, "index", FEEDBACK, UPLOADS)  # and what begins with "index."
 _DATABASE = "chroma.sqlite3"  # of rag.store.vectors: what makes a folder `index` one of ours
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -184,7 +183,7 @@ def _swap(folder: Path, scratch: Path, beside: Sequence[str], moves: _Moves) -> 
         # Under both names until it is replaced: whenever this is killed, there is a library.
         _write_log(file)
         aside.insert(0, moves.link(file, _aside(file, stamp)))
-    for rest in _RESTS:  # what the old file may still need, under its new name
+    for rest in BESIDE:  # what the old file may still need, under its new name
         if os.path.lexists(folder / (FILE + rest)):
             moves.rename(folder / (FILE + rest), folder / (_aside(file, stamp).name + rest))
     os.replace(scratch / FILE, file)  # from here on it is the library
@@ -259,7 +258,7 @@ def _check_place(library: Path, file: Path, *, force: bool) -> None:
         raise LibraryError(f"{file} lies in the library's own folder and would be lost with it. Name a file elsewhere.")
     if os.path.lexists(file) and not (file.is_file() or file.is_symlink()):
         raise LibraryError(f"{file} is no regular file. Name another.")
-    for rest in (file.with_name(file.name + rest) for rest in _RESTS):
+    for rest in (file.with_name(file.name + rest) for rest in BESIDE):
         if os.path.lexists(rest):  # SQLite would take it for the backup's, and write it into it
             raise LibraryError(f"{rest} stands beside it, left by another file. Remove it, or name another file.")
     if os.path.lexists(file) and not force:
@@ -380,7 +379,7 @@ def _free_stamp(paths: Sequence[Path]) -> str:
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     stamps = (f"{now}-{n}" if n > 1 else now for n in count(1))
     return next(
-        s for s in stamps if not any(os.path.lexists(f"{_aside(p, s)}{rest}") for p in paths for rest in ("", *_RESTS))
+        s for s in stamps if not any(os.path.lexists(f"{_aside(p, s)}{rest}") for p in paths for rest in ("", *BESIDE))
     )
 
 

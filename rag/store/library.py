@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FILE = "library.sqlite3"
 VERSION = 2
 RESTORED = "backup"  # a key of `meta`: this file was put in place, and what index stands beside it is not of it
+BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a file, by the end of its name
 RESTORING = "restore.part"  # a folder in a library's: where a restore works
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -182,7 +183,7 @@ class Library:
             finally:
                 connection.close()
             now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-            for rest in ("-wal", "-shm", "-journal"):  # of a file that is gone: SQLite would write them into this one
+            for rest in BESIDE:  # of a file that is gone: SQLite would write them into this one
                 with suppress(FileNotFoundError):
                     (self.path / (FILE + rest)).rename(self.path / f"{FILE}{rest}.before-{now}")
             scratch.rename(self.path / FILE)  # never a half-made library, even after kill -9
@@ -657,8 +658,7 @@ class Library:
 
 def _check_unfinished(folder: Path) -> None:
     """Refuse a folder without a library where there was one, or should be one soon. Raises: LibraryCorrupt."""
-    rests = ("-wal", "-shm", "-journal")
-    if kept := sorted(p for p in folder.glob(f"{FILE}.before-*") if not p.name.endswith(rests)):
+    if kept := sorted(p for p in folder.glob(f"{FILE}.before-*") if not p.name.endswith(BESIDE)):
         raise LibraryCorrupt(
             f"There is no {FILE} in {folder}, but {kept[-1].name}, which a restore put aside. Rename that to {FILE}, "
             "or put a backup in its place (`recap restore FILE --force`)."
